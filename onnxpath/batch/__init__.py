@@ -1,0 +1,1 @@
+"""Reading inputs: files and arrays, preprocessing, labels."""

@@ -1,0 +1,139 @@
+"""Arrays in .npy and .npz files as rows of input: which array, one row or many, pixels or ready model input."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpath.errors import InputError
+
+# Names under which an .npz holds the inputs, when it holds more than one array beside labels and classes.
+VALUE_KEYS = ("images", "x")
+SIDE_KEYS = ("labels", "classes")
+
+_DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The inputs of one file.
+
+    values: (N, ...), or one row without N where `single`.
+    pixels: uint8 pictures (H, W) or (H, W, C) per row, still to be preprocessed; otherwise ready model input.
+    labels: class index per row, or None. classes: class names by index, or None.
+    """
+
+    values: NDArray[Any]
+    single: bool
+    pixels: bool
+    labels: tuple[int, ...] | None = None
+    classes: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return 1 if self.single else len(self.values)
+
+    def row(self, index: int | None) -> NDArray[Any]:
+        """Return one row; None stands for the only one."""
+        return self.values if self.single else self.values[index or 0]
+
+
+def read_rows(path: Path, input_rank: int) -> Rows:
+    """Open a .npy or .npz file as rows of input for a model input of rank `input_rank` (batch included).
+
+    uint8 arrays for an input of rank 4 are pictures: (H, W), (H, W, C) or N of them; C is 1, 3 or 4. All other arrays
+    are ready model input: of rank `input_rank` they hold N rows, of one less they are one row.
+    An .npz holds its inputs under `images` or `x`, or is a lone array; `labels` (N integers) and `classes` (names) are optional.
+    Raises InputError where the file is damaged, or holds no such array. The last file read is kept in memory.
+    """
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError as error:
+        raise InputError(f"array file {path.name} cannot be read: {error.strerror or error}") from error
+    return _read_rows(path, stamp, input_rank)
+
+
+@lru_cache(maxsize=1)
+def _read_rows(path: Path, stamp: int, input_rank: int) -> Rows:
+    del stamp  # only there so that a changed file is read again
+    try:
+        arrays = _load(path)
+    except _DAMAGED as error:
+        raise InputError(f"array file {path.name} cannot be read: {error or type(error).__name__}") from error
+    values = _pick_values(arrays, path.name)
+    pixels = values.dtype == np.uint8 and input_rank == 4
+    single = _single_picture(values, path.name) if pixels else _single_row(values, input_rank, path.name)
+    count = 1 if single else len(values)
+    if count == 0:
+        raise InputError(f"array file {path.name} holds an array of no rows, shape {values.shape}")
+    return Rows(values, single, pixels, _labels(arrays, count, path.name), _classes(arrays, path.name))
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return {"x": loaded}
+    with loaded:
+        return {key: loaded[key] for key in loaded.files}
+
+
+def _pick_values(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    others = [key for key in arrays if key not in SIDE_KEYS]
+    key = next((key for key in VALUE_KEYS if key in arrays), others[0] if len(others) == 1 else None)
+    if key is None:
+        held = ", ".join(f"'{key}'" for key in arrays) or "nothing"
+        raise InputError(
+            f"array file {name} holds {held}; name the array of inputs 'images' or 'x', or let it be alone"
+        )
+    values = arrays[key]
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"array file {name}: array '{key}' is {values.dtype}; a model input is made of numbers")
+    return values
+
+
+def _single_picture(values: NDArray[Any], name: str) -> bool:
+    colour = values.ndim >= 3 and values.shape[-1] in (1, 3, 4)
+    if values.ndim == 2 or (values.ndim == 3 and colour):
+        return True
+    if values.ndim == 3 or (values.ndim == 4 and colour):
+        return False
+    raise InputError(
+        f"array file {name} holds uint8 of shape {values.shape}; pictures are (H, W), (H, W, C) or N of them, "
+        "C being 1, 3 or 4; an array that is ready for the model is saved in the dtype of a float"
+    )
+
+
+def _single_row(values: NDArray[Any], input_rank: int, name: str) -> bool:
+    if values.ndim not in (input_rank - 1, input_rank):
+        raise InputError(
+            f"array file {name} holds an array of rank {values.ndim}, shape {values.shape}; the model input has rank "
+            f"{input_rank}, so save one row of rank {input_rank - 1} or N rows of rank {input_rank}"
+        )
+    return values.ndim == input_rank - 1
+
+
+def _labels(arrays: dict[str, NDArray[Any]], count: int, name: str) -> tuple[int, ...] | None:
+    if "labels" not in arrays:
+        return None
+    labels = np.atleast_1d(arrays["labels"])
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise InputError(
+            f"array file {name}: 'labels' is {labels.dtype} of shape {labels.shape}; "
+            f"it must hold {count} whole numbers, one class index per row"
+        )
+    return tuple(int(label) for label in labels)
+
+
+def _classes(arrays: dict[str, NDArray[Any]], name: str) -> tuple[str, ...] | None:
+    if "classes" not in arrays:
+        return None
+    classes = arrays["classes"]
+    if classes.ndim != 1 or classes.dtype.kind != "U":
+        raise InputError(f"array file {name}: 'classes' is {classes.dtype} of rank {classes.ndim}; it must list names")
+    return tuple(str(item) for item in classes)

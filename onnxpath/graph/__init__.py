@@ -1,0 +1,1 @@
+"""ONNX as data: load, canonize, emit, query, rewrite. Knows nothing of gradients."""

@@ -1,0 +1,97 @@
+"""Read ONNX models from files, bytes and protos, and write them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import external_data_helper
+
+from onnxpath.errors import JobError, ModelError
+
+PROTOBUF_LIMIT = 2**31 - 1
+
+
+def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> onnx.ModelProto:
+    """Read a model with all its weights.
+
+    source: path, serialized bytes, or a ModelProto (copied). External data must lie in the folder of the file.
+    Raises ModelError: missing, truncated or not ONNX, external data missing or outside the folder.
+    """
+    if isinstance(source, onnx.ModelProto):
+        model = onnx.ModelProto()
+        model.CopyFrom(source)
+        return _checked(model, "the given ModelProto")
+    if isinstance(source, bytes):
+        return _checked(_parse(source, "the given bytes"), "the given bytes")
+    path = Path(source)
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise ModelError(f"model '{path}' {what}; give the path of an .onnx file")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model '{path}' cannot be read: {error.strerror}") from error
+    model = _checked(_parse(data, f"'{path}'"), f"'{path}'")
+    _load_external_data(model, path)
+    return model
+
+
+def _parse(data: bytes, where: str) -> onnx.ModelProto:
+    try:
+        return onnx.ModelProto.FromString(data)
+    except DecodeError as error:
+        raise ModelError(
+            f"{where} is not an ONNX model or is truncated ({len(data)} bytes); export or copy the file again"
+        ) from error
+
+
+def _checked(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    if not model.graph.node or not model.graph.output or not model.opset_import:
+        raise ModelError(
+            f"{where} is not a usable ONNX model: it has {len(model.graph.node)} nodes, {len(model.graph.output)} outputs "
+            f"and {len(model.opset_import)} opset entries, each must be at least 1; export or copy the file again"
+        )
+    return model
+
+
+def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
+    folder = path.parent.resolve()
+    problems = []
+    for tensor in external_data_helper._get_all_tensors(model):
+        if not external_data_helper.uses_external_data(tensor):
+            continue
+        location = external_data_helper.ExternalDataInfo(tensor).location
+        target = (folder / location).resolve()
+        if not target.is_relative_to(folder):
+            problems.append(f"initializer '{tensor.name}': '{location}' points outside the folder of the model (refused)")
+        elif not target.is_file():
+            problems.append(f"initializer '{tensor.name}': file '{location}' is missing beside the model")
+    if problems:
+        shown = problems[:10] + ([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])
+        raise ModelError(f"the weights of '{path}' cannot be loaded:\n  " + "\n  ".join(shown))
+    try:
+        external_data_helper.load_external_data_for_model(model, str(folder))
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise ModelError(f"the external weights of '{path}' cannot be read: {error}") from error
+
+
+def save_model(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
+    """Write a model; weights go to `<name>.data` beside it where the file would pass protobuf's 2 GB.
+
+    The file appears whole or not at all. Raises JobError where the folder cannot be written.
+    """
+    target = Path(path)
+    external = model.ByteSize() > PROTOBUF_LIMIT - 2**20
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".onnxpath-") as scratch:
+            draft = Path(scratch) / target.name
+            onnx.save_model(model, draft, save_as_external_data=external, location=f"{target.name}.data")
+            for part in sorted(Path(scratch).iterdir(), reverse=True):
+                os.replace(part, target.parent / part.name)
+    except OSError as error:
+        raise JobError(f"'{target}' cannot be written: {error.strerror or error}") from error
