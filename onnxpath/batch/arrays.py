@@ -49,7 +49,8 @@ def read_rows(path: Path, input_rank: int) -> Rows:
 
     uint8 arrays for an input of rank 4 are pictures: (H, W), (H, W, C) or N of them; C is 1, 3 or 4. All other arrays
     are ready model input: of rank `input_rank` they hold N rows, of one less they are one row.
-    An .npz holds its inputs under `images` or `x`, or is a lone array; `labels` (N integers) and `classes` (names) are optional.
+    An .npz holds its inputs under `images` or `x`, or is a lone array; `labels` (N integers) and `classes` (names) are
+    optional.
     Raises InputError where the file is damaged, or holds no such array. The last file read is kept in memory.
     """
     try:
@@ -76,10 +77,10 @@ def _read_rows(path: Path, stamp: int, input_rank: int) -> Rows:
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return {"x": loaded}
-    with loaded:
+    with path.open("rb") as file:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"x": loaded}
         return {key: loaded[key] for key in loaded.files}
 
 
@@ -88,9 +89,7 @@ def _pick_values(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
     key = next((key for key in VALUE_KEYS if key in arrays), others[0] if len(others) == 1 else None)
     if key is None:
         held = ", ".join(f"'{key}'" for key in arrays) or "nothing"
-        raise InputError(
-            f"array file {name} holds {held}; name the array of inputs 'images' or 'x', or let it be alone"
-        )
+        raise InputError(f"array file {name} holds {held}; name the inputs 'images' or 'x'")
     values = arrays[key]
     if values.dtype.kind not in "biuf":
         raise InputError(f"array file {name}: array '{key}' is {values.dtype}; a model input is made of numbers")

@@ -71,9 +71,12 @@ def find_inputs(paths: Sequence[Path], input_rank: int) -> list[InputItem]:
         found += [(root, file) for file in files]
     if problems or not found:
         raise InputError("\n".join(problems) or "no inputs were named; give image or array files, or a folder of them")
-    unique = list({file.resolve(): (root, file) for root, file in reversed(found)}.values())[::-1]
+    unique: dict[Path, tuple[Path, Path]] = {}
+    for root, file in found:
+        unique.setdefault(file.resolve(), (root, file))
+    files_once = list(unique.values())
     items: list[InputItem] = []
-    for name, (root, file) in zip(_names(unique), unique, strict=True):
+    for name, (root, file) in zip(_names(files_once), files_once, strict=True):
         items += _items_of(name, root, file, input_rank)
     return items
 
@@ -99,7 +102,9 @@ def read_item(
         kind = "image" if rows.pixels else "array"
         loaded = _pixels(rows.row(item.row), preprocess, item.name) if rows.pixels else _ready(rows.row(item.row))
     _check_shape(item.name, kind, loaded.array.shape, expected_shape, preprocess, input_name)
-    return Loaded(_cast(loaded.array, dtype, item.name, input_name), loaded.shown, loaded.note)
+    remedy = "set dtype in the preprocess file" if kind == "image" else "save it in that type"
+    array = _cast(loaded.array, dtype, f"{kind} {item.name}", input_name, remedy)
+    return Loaded(array, loaded.shown, loaded.note)
 
 
 def label_of(item: InputItem, class_names: Sequence[str] | None) -> tuple[int | None, str] | None:
@@ -141,9 +146,8 @@ def _supported(path: Path) -> bool:
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
     parts = re.findall(r"(\d+)|(\D+)", text)
-    return [(0, int(digits), digits) if digits else (1, 0, other.casefold()) for digits, other in parts] + [
-        (2, 0, text)
-    ]
+    keys = [(0, int(digits), digits) if digits else (1, 0, other.casefold()) for digits, other in parts]
+    return [*keys, (2, 0, text)]
 
 
 def _path_problem(path: Path, files: Iterable[Path]) -> list[str]:
@@ -244,19 +248,17 @@ def _spell(shape: Shape) -> str:
     return "×".join("any" if size is None else str(size) for size in shape) or "a single number"
 
 
-def _cast(array: NDArray[Any], dtype: np.dtype[Any], name: str, input_name: str) -> NDArray[Any]:
-    if not np.isfinite(array).all():
-        bad = int(array.size - np.isfinite(array).sum())
-        raise InputError(
-            f"{name} has {bad} values that are NaN or infinite, out of {array.size}; no result would mean anything"
-        )
+def _cast(array: NDArray[Any], dtype: np.dtype[Any], what: str, input_name: str, remedy: str) -> NDArray[Any]:
+    finite = np.isfinite(array)
+    if not finite.all():
+        bad = f"{array.size - int(finite.sum())} of {array.size} values"
+        raise InputError(f"{what} has {bad} that are NaN or infinite; whatever is computed from it would be too")
     if not np.can_cast(array.dtype, dtype, "same_kind"):
-        raise InputError(f"{name} is {array.dtype}, model input '{input_name}' wants {dtype}; save it in that type")
+        raise InputError(f"{what} is {array.dtype}, model input '{input_name}' wants {dtype}; {remedy}")
     with np.errstate(over="ignore"):
         cast = np.ascontiguousarray(array, dtype=dtype)
     lost = not np.isfinite(cast).all() if dtype.kind == "f" else not np.array_equal(cast, array)
     if lost:
-        raise InputError(
-            f"{name} holds values from {array.min()} to {array.max()}, too large for the {dtype} of '{input_name}'"
-        )
+        span = f"values from {array.min()} to {array.max()}"
+        raise InputError(f"{what} holds {span}, more than the {dtype} of model input '{input_name}' can hold")
     return cast

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,8 @@ class Preprocess:
     The order is: colour, resize, crop, arithmetic, layout.
     layout: NCHW (default) or NHWC, without the batch: (C, H, W) or (H, W, C).
     color: RGB (default), BGR or L (grey, one channel).
-    resize: int = the shorter side, keeping the aspect ratio; (h, w) = exactly that; None (default) = as it is. Bilinear,
-        with antialiasing where it shrinks, as Pillow does.
+    resize: int = the shorter side, keeping the aspect ratio; (h, w) = exactly that; None (default) = as it is.
+        Bilinear, with antialiasing where it shrinks, as Pillow does.
     crop: int or (h, w) around the centre; None (default) = all of it.
     scale: default 1. mean, std: None (default), one number, or one per channel in the model's channel order.
     dtype: float32 (default), float16, float64 or uint8.
@@ -84,8 +84,8 @@ class Preprocess:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     def _arithmetic(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        work = np.float64 if self.dtype == "float64" else np.float32
-        x = pixels.astype(work) * work(self.scale)
+        work = np.dtype("float64" if self.dtype == "float64" else "float32")
+        x: NDArray[Any] = pixels.astype(work) * work.type(self.scale)
         if self.mean is not None:
             x = x - np.asarray(self.mean, work)
         if self.std is not None:
@@ -97,7 +97,7 @@ class Preprocess:
                     "use dtype float32, or leave scale, mean and std out"
                 )
             x = np.rint(x)
-        return x.astype(self.dtype)
+        return x.astype(np.dtype(self.dtype))
 
 
 def load_preprocess(path: Path) -> Preprocess:
@@ -171,11 +171,11 @@ def _scale(value: object) -> float:
 def _size(value: object) -> Size | None:
     if value is None:
         return None
-    sides = list(value) if isinstance(value, (list, tuple)) else [value]
+    sides: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
     whole = all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides)
     if not whole or (isinstance(value, (list, tuple)) and len(sides) != 2):
         raise ValueError("must be a positive whole number, or two of them [height, width]")
-    return (sides[0], sides[1]) if len(sides) == 2 else cast(int, sides[0])
+    return (sides[0], sides[1]) if len(sides) == 2 else sides[0]
 
 
 def _mean(value: object) -> tuple[float, ...] | None:
