@@ -1,0 +1,45 @@
+"""onnxpath: explain ONNX models with ONNX models.
+
+Public names are imported when first used, so that `import onnxpath` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "gradient_graph": "onnxpath.backward.gradient_graph",
+    "load": "onnxpath.runtime.model",
+    "Model": "onnxpath.runtime.model",
+    "expose": "onnxpath.graph.surgery",
+    "insert_masks": "onnxpath.graph.surgery",
+    "critical_pathway": "onnxpath.pathway.critical",
+    "Pathway": "onnxpath.pathway.pathway",
+    "attribute": "onnxpath.attribution.attribute",
+    "Attribution": "onnxpath.attribution.attribution",
+    "OnnxPathError": "onnxpath.errors",
+    "ModelError": "onnxpath.errors",
+    "UnsupportedOperator": "onnxpath.errors",
+    "ShapeError": "onnxpath.errors",
+    "InputError": "onnxpath.errors",
+    "ProviderError": "onnxpath.errors",
+    "UnknownName": "onnxpath.errors",
+    "JobError": "onnxpath.errors",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'onnxpath' has no attribute '{name}'")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

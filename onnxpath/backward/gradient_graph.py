@@ -1,0 +1,82 @@
+"""The public contract of the engine: a model in, the model with its gradient out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import onnx
+
+from onnxpath.backward.walk import backward
+from onnxpath.errors import OnnxPathError, UnknownName, unknown
+from onnxpath.graph.canonize import load_graph
+from onnxpath.graph.emit import Emitter
+from onnxpath.graph.ir import Graph, is_float
+from onnxpath.rules.gradient import gradient
+
+
+def gradient_graph(
+    model: Any,
+    wrt: Sequence[str] | None = None,
+    of: Sequence[str] | None = None,
+    prefix: str = "grad_",
+    provider: str = "cpu",
+) -> onnx.ModelProto:
+    """Return the model with one more input per output in `of` and one more output per tensor in `wrt`.
+
+    model: path, bytes, ModelProto or Graph. wrt: names of inputs, initializers or intermediate tensors; default every
+    float input. of: names of outputs; default every float output. Each name in `of` gets an input `<prefix><name>`,
+    the cotangent with the output's shape; each name in `wrt` an output `<prefix><name>` with the vector-Jacobian
+    product, of the tensor's shape. All inputs and outputs of the model stay. provider: what the spelling is chosen
+    for ("cpu" | "cuda"); the graph is standard ONNX and runs anywhere.
+    Raises UnknownName, UnsupportedOperator (every node without a rule, at once), OnnxPathError (a name that is taken,
+    or that no float path connects).
+    """
+    graph = model.copy() if isinstance(model, Graph) else load_graph(model, keep=list(wrt or ()))
+    targets = _names(graph, of, [t.name for t in graph.outputs if is_float(t)], "output")
+    sources = list(wrt) if wrt is not None else [t.name for t in graph.inputs if is_float(t)]
+    _check(graph, sources, targets, prefix)
+    op = Emitter(graph, provider)
+    tensors = graph.tensors()
+    seeds = {}
+    for name in targets:
+        seeds[name] = op.add_input(prefix + name, tensors[name].dtype, tensors[name].shape)
+    grads = backward(op, gradient, seeds, sources)
+    unreached = [name for name in sources if name not in grads]
+    if unreached and len(unreached) == len(sources):
+        raise OnnxPathError(
+            f"no float path leads from {', '.join(unreached)} to {', '.join(targets)}, so there is no gradient; "
+            "name other tensors in `wrt` or `of`"
+        )
+    for name in sources:
+        grad = grads[name] if name in grads else _zeros(op, tensors[name])
+        op.add_output(grad, prefix + name)
+    graph.cleanup()
+    return graph.to_model()
+
+
+def _zeros(op: Emitter, tensor: Any) -> Any:
+    return op.Expand(op.like(0, tensor), op.shape_of(tensor))
+
+
+def _names(graph: Graph, asked: Sequence[str] | None, default: list[str], kind: str) -> list[str]:
+    if asked is None:
+        return default
+    known = [t.name for t in graph.outputs]
+    if missing := [name for name in asked if name not in known]:
+        raise unknown(kind, missing, known)
+    return list(asked)
+
+
+def _check(graph: Graph, sources: list[str], targets: list[str], prefix: str) -> None:
+    tensors = graph.tensors()
+    if missing := [name for name in sources if name not in tensors]:
+        raise unknown("tensor", missing, tensors, "`onnxpath inspect MODEL` lists the tensors of a model")
+    if not sources or not targets:
+        side = "input to differentiate by" if not sources else "output to differentiate"
+        raise OnnxPathError(f"the model has no float {side}; name tensors in `wrt` and outputs in `of`")
+    if both := sorted(set(sources) & set(targets)):
+        raise UnknownName(f"{', '.join(both)} is named in both `wrt` and `of`; name it in one of them")
+    taken = [prefix + name for name in [*sources, *targets] if prefix + name in tensors]
+    if taken:
+        raise UnknownName(f"the model has tensors named {', '.join(taken)} already; choose another `prefix`")

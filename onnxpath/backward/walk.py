@@ -1,0 +1,113 @@
+"""The reverse walk: one pass over the nodes between `wrt` and the seeds, with any rule set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from onnxpath.backward.unbroadcast import unbroadcast
+from onnxpath.errors import OnnxPathError, UnsupportedOperator
+from onnxpath.graph.emit import Emitter
+from onnxpath.graph.ir import Node, Tensor, is_float, same_shape, static_shape, subgraphs
+from onnxpath.graph.query import between, inputs_of
+from onnxpath.rules.ruleset import ZERO, Rule, RuleSet
+
+
+def backward(
+    op: Emitter, rules: RuleSet, seeds: Mapping[str, Tensor], wrt: Iterable[str], role: str = "grad"
+) -> dict[str, Tensor]:
+    """Propagate cotangents from `seeds` to `wrt` through the emitter's graph.
+
+    seeds: tensor name -> its cotangent; wrt: names of the tensors whose cotangents are wanted.
+    Returns the cotangent of each name in `wrt` that a float path connects to a seed; the others are left out.
+    Raises UnsupportedOperator, with every node that lacks a rule, before a node is made.
+    """
+    wrt = list(wrt)
+    path = active_nodes(op, rules, seeds, wrt)
+    wanted = set(wrt) | {t.name for node in path for t in node.outputs if t.name}
+    cotangents: dict[str, list[Tensor]] = {name: [seed] for name, seed in seeds.items()}
+    for node in reversed(path):
+        dy = [_total(op, cotangents, t, role) for t in node.outputs]
+        if all(d is None for d in dy):
+            continue
+        with op.serving(node.name, role):
+            for tensor, grad in _apply(op, rules, node, dy, wanted):
+                cotangents.setdefault(tensor.name, []).append(grad)
+    tensors = op.graph.tensors()
+    totals = {name: _total(op, cotangents, tensors[name], role) for name in wrt}
+    return {name: total for name, total in totals.items() if total is not None}
+
+
+def active_nodes(op: Emitter, rules: RuleSet, seeds: Iterable[str], wrt: Iterable[str]) -> list[Node]:
+    """Return the nodes that cotangents pass through, in topological order; raise for those without a rule."""
+    seeds, wrt, graph = list(seeds), list(wrt), op.graph
+    constant = [n.name for n in graph.nodes if (rule := rules.find(n.op)) is not None and rule.function is None]
+    path = between(graph, wrt, seeds, blocked=constant)
+    missing = rules.coverage(path)["missing"]
+    if missing:
+        raise rules.unsupported(missing, graph.opset, ", ".join(wrt), ", ".join(seeds))
+    return path
+
+
+def _total(op: Emitter, cotangents: Mapping[str, list[Tensor]], tensor: Tensor, role: str) -> Tensor | None:
+    parts = cotangents.get(tensor.name)
+    if not parts:
+        return None
+    with op.serving(tensor.name, role):
+        total = op.sum(parts)
+    if isinstance(cotangents, dict):
+        cotangents[tensor.name] = [total]
+    if tensor.shape is not None and static_shape(total) is None:
+        total.shape = list(tensor.shape)
+    return total
+
+
+def _apply(
+    op: Emitter, rules: RuleSet, node: Node, dy: list[Tensor | None], wanted: set[str]
+) -> list[tuple[Tensor, Tensor]]:
+    rule = rules.find(node.op)
+    assert rule is not None and rule.function is not None, "active_nodes has checked this"
+    inputs = inputs_of(op.graph, node) if any(True for _ in subgraphs(node)) else list(node.inputs)
+    op.wanted = [bool(t.name) and t.name in wanted and is_float(t) for t in inputs]
+    grads = _call(op, rule, node, dy)
+    pairs = []
+    for index, tensor in enumerate(inputs):
+        if not op.wanted[index]:
+            continue
+        grad = grads[index] if index < len(grads) else None
+        if grad is None:
+            raise OnnxPathError(
+                f"the {rules.name} rule of {node.op} returns nothing for input {index} of node '{node.name}', where a "
+                "gradient is asked for; ask with respect to other tensors, or complete the rule (docs/add-a-rule.md)"
+            )
+        if grad is not ZERO:
+            pairs.append((tensor, _fitted(op, rule, node, grad, tensor)))
+    return pairs
+
+
+def _call(op: Emitter, rule: Rule, node: Node, dy: list[Tensor | None]) -> tuple[Any, ...]:
+    if unread := set(node.attrs) - rule.attributes():
+        raise UnsupportedOperator(
+            f"the rule of {node.op} does not know the attribute {sorted(unread)} of node '{node.name}'; "
+            "docs/add-a-rule.md shows how to extend it"
+        )
+    inputs = [t if t.name else None for t in node.inputs]
+    if rule.several:
+        grads = rule.function(op, tuple(dy), tuple(node.outputs), *inputs, **node.attrs)  # type: ignore[misc]
+    else:
+        if any(d is not None for d in dy[1:]):
+            raise UnsupportedOperator(
+                f"a gradient arrives at output {next(i for i, d in enumerate(dy) if i and d is not None)} of node "
+                f"'{node.name}' ({node.op}), and its rule takes only the first; docs/add-a-rule.md shows how to extend it"
+            )
+        grads = rule.function(op, dy[0], node.outputs[0], *inputs, **node.attrs)  # type: ignore[misc]
+    return grads if isinstance(grads, tuple) else (grads,)
+
+
+def _fitted(op: Emitter, rule: Rule, node: Node, grad: Tensor, tensor: Tensor) -> Tensor:
+    if rule.broadcasts and not same_shape(grad, tensor):
+        grad = unbroadcast(op, grad, tensor)
+    known, expected = static_shape(grad), static_shape(tensor)
+    if known is not None and expected is not None and known != expected:
+        raise AssertionError(f"the rule of {node.op} gives {known} for '{tensor.name}' of shape {expected} ({node.name})")
+    return grad

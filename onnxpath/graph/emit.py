@@ -1,0 +1,198 @@
+"""The emitter: the only way to make nodes. `op.Mul(a, b)` returns a tensor that knows its dtype and shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+from onnx.shape_inference import InferenceError, infer_node_outputs
+from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
+
+from onnxpath.errors import ShapeError
+from onnxpath.graph.infer import dims_of, dtype_of
+from onnxpath.graph.ir import Constant, Graph, Node, Tensor, Variable, numpy_dtype, onnx_dtype, static_shape
+
+Array = np.ndarray[Any, Any]
+
+SHARED_LIMIT = 4096
+"""Bytes up to which equal constants are looked for."""
+
+
+class Emitter:
+    """Makes nodes in a graph, named after what they serve.
+
+    graph: where the nodes go; provider: the execution provider that lowerings are spelled for ("cpu" | "cuda").
+    Equal constants and equal nodes are made once. Python scalars become constants of the dtype that the operator's
+    schema asks for, lists become int64.
+    """
+
+    def __init__(self, graph: Graph, provider: str = "cpu") -> None:
+        self.graph = graph
+        self.provider = provider
+        self._names = set(graph.tensors()) | {n.name for n in graph.nodes}
+        self._next: dict[str, int] = {}
+        self._made: dict[tuple[Any, ...], list[Tensor]] = {}
+        self._constants: dict[tuple[Any, ...], Constant] = {}
+        self._emitted: set[str] = set()
+        self._origin, self._role = "", ""
+        self.wanted: list[bool] = []
+
+    def wants(self, index: int) -> bool:
+        """True where the gradient of input `index` of the node being walked is asked for."""
+        return index < len(self.wanted) and self.wanted[index]
+
+    @contextmanager
+    def serving(self, origin: str, role: str) -> Iterator[Emitter]:
+        """Name the nodes made inside `<origin>/<role>/<Op>` and tag them with both."""
+        before = self._origin, self._role
+        self._origin, self._role = origin, role
+        try:
+            yield self
+        finally:
+            self._origin, self._role = before
+
+    def __getattr__(self, op_type: str) -> Callable[..., Any]:
+        if not op_type[0].isupper():
+            raise AttributeError(op_type)
+
+        def make(*inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
+            made = self._emit(op_type, inputs, outputs, attributes)
+            return made[0] if outputs == 1 else tuple(made)
+
+        return make
+
+    def const(self, value: Any, dtype: Any = None) -> Constant:
+        """Return a constant; lists and ints are int64 unless a dtype is given."""
+        array = np.asarray(value, dtype)
+        key: tuple[Any, ...] = (array.dtype.str, array.dtype.name, array.shape, array.tobytes())
+        if array.nbytes > SHARED_LIMIT:
+            key = (id(array), len(self._constants))
+        if key not in self._constants:
+            self._constants[key] = Constant(self.name("const", array.dtype.name), array)
+        return self._constants[key]
+
+    def like(self, value: float | Array, x: Tensor) -> Constant:
+        """Return a constant of the dtype of `x`."""
+        return self.const(value, numpy_dtype(x))
+
+    def shape_of(self, x: Tensor) -> Tensor:
+        """Return the shape of `x` as int64: a constant where it is known, else computed."""
+        known = static_shape(x)
+        return self.const(known, np.int64) if known is not None else self.Shape(x)
+
+    def reshape_like(self, x: Tensor, target: Tensor) -> Tensor:
+        """Reshape `x` to the shape of `target`; one unknown size needs no computation."""
+        if x.shape is not None and target.shape is not None and list(x.shape) == list(target.shape) and static_shape(x):
+            return x
+        dims = list(target.shape) if target.shape is not None else [None, None]
+        unknown = [i for i, d in enumerate(dims) if not isinstance(d, int)]
+        if len(unknown) == 1 and 0 not in dims:
+            made: Tensor = self.Reshape(x, [d if isinstance(d, int) else -1 for d in dims])
+        else:
+            made = self.Reshape(x, self.shape_of(target), allowzero=1)
+        if target.shape is not None:
+            made.shape = list(target.shape)
+        return made
+
+    def sum(self, parts: Sequence[Tensor]) -> Tensor:
+        """Add up tensors of one shape."""
+        return parts[0] if len(parts) == 1 else self.Sum(*parts)  # type: ignore[no-any-return]
+
+    def add_input(self, name: str, dtype: Any, shape: Sequence[int | str | None]) -> Variable:
+        """Add a graph input of that name."""
+        tensor = Variable(name, dtype, list(shape))
+        self._names.add(name)
+        self.graph.inputs.append(tensor)
+        return tensor
+
+    def add_output(self, tensor: Tensor, name: str) -> Tensor:
+        """Make `tensor` a graph output of that name (a computed tensor is renamed, any other is copied)."""
+        taken = {t.name for t in (*self.graph.outputs, *self.graph.inputs)}
+        ours = bool(tensor.inputs) and tensor.inputs[0].name in self._emitted
+        if not ours or tensor.name in taken:
+            tensor = self._emit("Identity", (tensor,), 1, {}, share=False)[0]
+        self._names.add(name)
+        tensor.name = name
+        self.graph.outputs.append(tensor)
+        return tensor
+
+    def name(self, *parts: str) -> str:
+        """Return a name made of parts that nothing in the graph has yet."""
+        base = "/".join(p for p in parts if p)
+        name = base
+        while name in self._names:
+            self._next[base] = self._next.get(base, 0) + 1
+            name = f"{base}_{self._next[base]}"
+        self._names.add(name)
+        return name
+
+    def _emit(
+        self, op_type: str, inputs: Sequence[Any], count: int, attributes: dict[str, Any], share: bool = True
+    ) -> list[Tensor]:
+        schema = schema_of(op_type, self.graph.opset)
+        attributes = {k: v for k, v in attributes.items() if v is not None}
+        if wrong := set(attributes) - set(schema.attributes):
+            raise TypeError(f"{op_type} (opset {self.graph.opset}) has no attribute {sorted(wrong)}")
+        tensors = self._as_tensors(schema, inputs)
+        key = (op_type, count, tuple(t.name for t in tensors), _frozen(attributes))
+        if share and key in self._made:
+            return self._made[key]
+        name = self.name(self._origin, self._role, op_type)
+        outputs = [Variable(self.name(f"{name}:{i}" if i else f"{name}:out")) for i in range(count)]
+        node = Node(op_type, name, attributes, tensors, outputs)
+        self._infer(schema, node)
+        self.graph.nodes.append(node)
+        self._emitted.add(name)
+        if self._role:
+            self.graph.node_metadata[name] = {"onnxpath.role": self._role, "onnxpath.origin": self._origin}
+        self._made[key] = outputs
+        return outputs
+
+    def _as_tensors(self, schema: onnx.defs.OpSchema, inputs: Sequence[Any]) -> list[Tensor]:
+        formal = [schema.inputs[min(i, len(schema.inputs) - 1)].type_str for i in range(len(inputs))]
+        dtypes = {f: numpy_dtype(t) for f, t in zip(formal, inputs, strict=True) if isinstance(t, Tensor) and t.name and t.dtype is not None}
+        made = []
+        for kind, value in zip(formal, inputs, strict=True):
+            if value is None:
+                made.append(Variable.empty())
+            elif isinstance(value, Tensor):
+                made.append(value)
+            else:
+                made.append(self.const(value, getattr(value, "dtype", None) or dtypes.get(kind, np.int64)))
+        while made and not made[-1].name:
+            made.pop()
+        return made
+
+    def _infer(self, schema: onnx.defs.OpSchema, node: Node) -> None:
+        present = [t for t in node.inputs if t.name]
+        types = {t.name: helper.make_tensor_type_proto(onnx_dtype(t), t.shape) for t in present}
+        data = {t.name: OnnxExporter.export_tensor_proto(t) for t in present if isinstance(t, Constant) and t._values.nbytes <= 512}
+        proto = OnnxExporter.export_node(node)
+        try:
+            inferred = infer_node_outputs(
+                schema, proto, types, data, opset_imports=[helper.make_opsetid("", self.graph.opset)], ir_version=10
+            )
+        except InferenceError as error:
+            shapes = ", ".join(f"{t.name}: {t.shape}" for t in present)
+            raise ShapeError(f"node '{node.name}' ({node.op}) cannot be made from ({shapes}): {error}") from error
+        for tensor in node.outputs:
+            kind = inferred.get(tensor.name)
+            if kind is not None and kind.HasField("tensor_type"):
+                tensor.dtype = dtype_of(kind.tensor_type.elem_type)
+                if kind.tensor_type.HasField("shape"):
+                    tensor.shape = dims_of(kind.tensor_type)
+
+
+@cache
+def schema_of(op_type: str, opset: int) -> onnx.defs.OpSchema:
+    """Return the ai.onnx schema of an operator as of an opset."""
+    return onnx.defs.get_schema(op_type, opset, "")
+
+
+def _frozen(attributes: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(sorted((k, tuple(v) if isinstance(v, (list, tuple)) else v) for k, v in attributes.items()))

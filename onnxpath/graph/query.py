@@ -1,0 +1,57 @@
+"""Questions about a graph: what lies between, which tensors are neurons, what the output layer is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from onnxpath.graph.ir import Graph, Node, Tensor, captured, is_float
+
+
+def producers(graph: Graph) -> dict[str, Node]:
+    """Return the node that makes each tensor, by tensor name."""
+    return {t.name: node for node in graph.nodes for t in node.outputs if t.name}
+
+
+def inputs_of(graph: Graph, node: Node, tensors: dict[str, Tensor] | None = None) -> list[Tensor]:
+    """Return a node's inputs, and what its subgraphs capture."""
+    inner = captured(node)
+    if not inner:
+        return [t for t in node.inputs if t.name]
+    tensors = tensors if tensors is not None else graph.tensors()
+    return [t for t in node.inputs if t.name] + [tensors[name] for name in sorted(inner) if name in tensors]
+
+
+def downstream(graph: Graph, roots: Iterable[str], blocked: Collection[str] = ()) -> set[str]:
+    """Return the names of all float tensors that depend on `roots`, roots included.
+
+    blocked: names of nodes that pass nothing on.
+    """
+    reached = set(roots)
+    tensors = graph.tensors()
+    for node in graph.nodes:
+        if node.name not in blocked and any(t.name in reached for t in inputs_of(graph, node, tensors)):
+            reached |= {t.name for t in node.outputs if t.name and is_float(t)}
+    return reached
+
+
+def upstream(graph: Graph, targets: Iterable[str]) -> set[str]:
+    """Return the names of all tensors that `targets` depend on, targets included."""
+    needed = set(targets)
+    tensors = graph.tensors()
+    for node in reversed(graph.nodes):
+        if any(t.name in needed for t in node.outputs):
+            needed |= {t.name for t in inputs_of(graph, node, tensors)}
+    return needed
+
+
+def between(graph: Graph, roots: Iterable[str], targets: Iterable[str], blocked: Collection[str] = ()) -> list[Node]:
+    """Return the nodes on some float path from `roots` to `targets`, in topological order."""
+    after = downstream(graph, roots, blocked)
+    before = upstream(graph, targets)
+    return [
+        node
+        for node in graph.nodes
+        if node.name not in blocked
+        and any(t.name in after and is_float(t) for t in inputs_of(graph, node))
+        and any(t.name in before and t.name in after for t in node.outputs)
+    ]

@@ -1,0 +1,140 @@
+"""Convolution backwards: the input's gradient and the weight's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from onnxpath.errors import ShapeError
+from onnxpath.graph.emit import Emitter
+from onnxpath.graph.ir import Tensor, rank, static_shape
+from onnxpath.lowering.dispatch import Lowering
+
+Window = dict[str, Any]
+
+
+def window(x: Tensor, kernel: Sequence[int], strides: Any, pads: Any, dilations: Any) -> Window:
+    """Return kernel, strides, pads and dilations with ONNX's defaults filled in."""
+    n = len(kernel)
+    return {
+        "kernel": [int(k) for k in kernel],
+        "strides": [int(s) for s in strides or [1] * n],
+        "pads": [int(p) for p in pads or [0] * 2 * n],
+        "dilations": [int(d) for d in dilations or [1] * n],
+        "spatial": [d if isinstance(d, int) else None for d in x.shape[2:]],
+    }
+
+
+def static_kernel(W: Tensor, kernel_shape: Any) -> list[int]:
+    """Return the kernel size of a convolution weight; ShapeError where it is unknown."""
+    kernel = list(kernel_shape) if kernel_shape else list(W.shape[2:])
+    if not all(isinstance(k, int) for k in kernel):
+        raise ShapeError(f"the kernel size of weight '{W.name}' is unknown; export the model with a fixed kernel size")
+    return kernel
+
+
+def reach(w: Window) -> list[int]:
+    """Return how many input elements a dilated kernel spans, per axis."""
+    return [(k - 1) * d + 1 for k, d in zip(w["kernel"], w["dilations"], strict=True)]
+
+
+@Lowering
+def conv_input_grad(op: Emitter, dy: Tensor, x: Tensor, W: Tensor, w: Window, group: int) -> Tensor:
+    """Return the gradient of Conv's input; `w` from `window`."""
+    if all(s == 1 for s in w["strides"]) and static_shape(W) is not None:
+        return _stride_one(op, dy, W, w, group)
+    return _strided(op, dy, x, W, w, group)
+
+
+def _stride_one(op: Emitter, dy: Tensor, W: Tensor, w: Window, group: int) -> Tensor:
+    # A Conv with flipped weights runs in the blocked layout and beats ConvTranspose by up to 2.
+    n = len(w["kernel"])
+    begin = [r - 1 - p for r, p in zip(reach(w), w["pads"][:n], strict=True)]
+    end = [r - 1 - p for r, p in zip(reach(w), w["pads"][n:], strict=True)]
+    return op.Conv(  # type: ignore[no-any-return]
+        dy, flipped(op, W, group), kernel_shape=w["kernel"], dilations=w["dilations"], pads=begin + end, group=group
+    )
+
+
+def flipped(op: Emitter, W: Tensor, group: int) -> Tensor:
+    """Return Conv weights [M, C/g, ...] as [C, M/g, ...] with reversed kernels; the runtime folds this once."""
+    M, C, *kernel = static_shape(W) or []
+    n = len(kernel)
+    if group == 1:
+        swapped = op.Transpose(W, perm=[1, 0, *range(2, 2 + n)])
+    elif group == M and C == 1:
+        swapped = W
+    else:
+        split = op.Reshape(W, [group, M // group, C, *kernel])
+        swapped = op.Reshape(
+            op.Transpose(split, perm=[0, 2, 1, *range(3, 3 + n)]), [group * C, M // group, *kernel]
+        )
+    if all(k == 1 for k in kernel):
+        return swapped  # type: ignore[no-any-return]
+    return op.Slice(swapped, [-1] * n, [-(2**31)] * n, list(range(2, 2 + n)), [-1] * n)  # type: ignore[no-any-return]
+
+
+def _strided(op: Emitter, dy: Tensor, x: Tensor, W: Tensor, w: Window, group: int) -> Tensor:
+    n = len(w["kernel"])
+    spatial = w["spatial"]
+    pads = w["pads"]
+    if all(size is not None for size in spatial):
+        # What the last window does not reach gets no gradient: output_padding is that remainder.
+        rest = [
+            (size + pads[i] + pads[i + n] - r) % s
+            for i, (size, r, s) in enumerate(zip(spatial, reach(w), w["strides"], strict=True))
+        ]
+        return op.ConvTranspose(  # type: ignore[no-any-return]
+            dy, W, group=group, kernel_shape=w["kernel"], strides=w["strides"], dilations=w["dilations"], pads=pads,
+            output_padding=rest,
+        )
+    # Sizes known at run time only: make everything that any window touches, then cut or fill to the input's size.
+    full = op.ConvTranspose(dy, W, group=group, kernel_shape=w["kernel"], strides=w["strides"], dilations=w["dilations"])
+    return fit(op, full, x, pads)
+
+
+def fit(op: Emitter, full: Tensor, x: Tensor, pads: Sequence[int]) -> Tensor:
+    """Cut the leading pads off `full` and cut or zero-fill its end to the spatial sizes of `x`, at run time."""
+    n = rank(x) - 2
+    axes = list(range(2, 2 + n))
+    begin = op.const([-p for p in pads[:n]])
+    end = op.Sub(op.Sub(spatial_of(op, x), spatial_of(op, full)), begin)
+    made: Tensor = op.Pad(full, op.Concat(begin, end, axis=0), None, axes)
+    made.shape = list(x.shape)
+    return made
+
+
+def spatial_of(op: Emitter, x: Tensor) -> Tensor:
+    """Return the sizes of `x` behind rows and channels as int64: a constant where they are known."""
+    sizes = x.shape[2:]
+    if all(isinstance(s, int) for s in sizes):
+        return op.const(sizes, np.int64)
+    return op.Slice(op.Shape(x), [2], [rank(x)], [0])  # type: ignore[no-any-return]
+
+
+@Lowering
+def conv_weight_grad(op: Emitter, dy: Tensor, x: Tensor, W: Tensor, w: Window, group: int) -> Tensor:
+    """Return the gradient of Conv's weight, summed over rows: a convolution of the input with the cotangent."""
+    n = len(w["kernel"])
+    M, C, *kernel = static_shape(W) or [None, None]
+    if M is None or C is None:
+        raise ShapeError(f"the shape of weight '{W.name}' must be known for its gradient")
+    xg = _groups_first(op, x, group, C, rows_inside=True)
+    dyg = _groups_first(op, dy, group, M // group, rows_inside=False)
+    full = op.Conv(xg, dyg, group=group, strides=w["dilations"], dilations=w["strides"], pads=w["pads"])
+    # The remainder that no window covers makes the result too long by less than a stride.
+    cut = op.Slice(full, [0] * n, kernel, list(range(2, 2 + n)))
+    return op.Transpose(cut, perm=[1, 0, *range(2, 2 + n)])  # type: ignore[no-any-return]
+
+
+def _groups_first(op: Emitter, t: Tensor, group: int, channels: int, rows_inside: bool) -> Tensor:
+    """[N, g*c, ...] as [c, g*N, ...] (rows_inside) or [g*c, N, ...]."""
+    n = rank(t) - 2
+    if not rows_inside or group == 1:
+        return op.Transpose(t, perm=[1, 0, *range(2, 2 + n)])  # type: ignore[no-any-return]
+    spatial = spatial_of(op, t)
+    split = op.Reshape(t, op.Concat(op.const([0, group, channels]), spatial, axis=0))
+    moved = op.Transpose(split, perm=[2, 1, 0, *range(3, 3 + n)])
+    return op.Reshape(moved, op.Concat(op.const([channels, -1]), spatial, axis=0))  # type: ignore[no-any-return]

@@ -1,0 +1,234 @@
+"""The plain data of a report: what report.json holds, field by field, and what the page is drawn from.
+
+report.json is `as_plain(report)`: every field below under its own name, plus `schema` (1) and `summary` (summary.py).
+Floats that are not finite become null. Pictures (`shown`, `values`) stay out: they are in the raw arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA = 1
+
+Shape = tuple[int | str | None, ...]
+
+
+def _not_in_json() -> Any:
+    return field(default=None, repr=False, compare=False, metadata={"json": False})
+
+
+@dataclass
+class ClassRef:
+    """A class: its index in the model's output, or None where it is known by name only, and its name."""
+
+    index: int | None
+    name: str
+
+
+@dataclass
+class Prediction:
+    """One of the highest outputs. softmax: None where the outputs are not class scores."""
+
+    index: int
+    name: str
+    logit: float
+    softmax: float | None = None
+
+
+@dataclass
+class TensorFacts:
+    """An input or output of the model. shape: a name or None stands for a symbolic size."""
+
+    name: str
+    dtype: str
+    shape: Shape
+
+
+@dataclass
+class NeuronLayer:
+    """A layer whose neurons can be kept or pruned. neurons: per input. shape: of one input's activations."""
+
+    name: str
+    op: str
+    neurons: int
+    shape: Shape
+
+
+@dataclass
+class ExcludedLayer:
+    """An activation that is not a neuron layer, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class ModelFacts:
+    """The model file. sha256: of the file's bytes. parameters: number of weights. notes: what was found and done."""
+
+    path: str
+    sha256: str
+    ir_version: int
+    opset: int
+    producer: str
+    inputs: list[TensorFacts]
+    outputs: list[TensorFacts]
+    parameters: int
+    nodes: int
+    neuron_layers: list[NeuronLayer] = field(default_factory=list)
+    excluded_layers: list[ExcludedLayer] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class RunFacts:
+    """How the results were made. seconds: load, build, run, write. sparsity: asked for, 0 .. 1, None without pathway."""
+
+    provider: str
+    versions: dict[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    preprocess: dict[str, Any] = field(default_factory=dict)
+    selector: str | None = None
+    sparsity: float | None = None
+    methods: list[str] = field(default_factory=list)
+    command: str = ""
+    date: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class LayerCount:
+    """Neurons of one layer on one input. kept: in the pathway. active: with a non-zero output, None where undefined."""
+
+    name: str
+    neurons: int
+    kept: int
+    active: int | None = None
+
+
+@dataclass
+class PathwayFacts:
+    """The critical pathway of one input, and what the network does when only it is left.
+
+    sparsity: asked for; density: kept, pooled over all layers; base_sparsity: inactive; dead_fraction: of the kept
+    ones, inactive (both None where an activation has no exact zero). logit, softmax: of the target, whole network;
+    masked_*: pathway only. kept: whether the prediction is the same. margin: masked target logit minus the highest other.
+    """
+
+    selector: str
+    sparsity: float
+    density: float
+    logit: float
+    masked_logit: float
+    prediction: ClassRef
+    masked_prediction: ClassRef
+    kept: bool
+    base_sparsity: float | None = None
+    dead_fraction: float | None = None
+    softmax: float | None = None
+    masked_softmax: float | None = None
+    margin: float | None = None
+    layers: list[LayerCount] = field(default_factory=list)
+
+
+@dataclass
+class AttributionMap:
+    """One method's map as it is shown. limit: the value that gets the full colour, ± around zero.
+
+    clipping: the rule behind the limit, in words. min, max, sum: of the map before clipping. note: how it was reduced.
+    values: float (H, W), or (L,) for vectors and sequences; not in the JSON. `colour.make_map` fills all of it.
+    """
+
+    method: str
+    limit: float
+    clipping: str
+    min: float
+    max: float
+    sum: float
+    note: str = ""
+    values: NDArray[np.floating[Any]] | None = _not_in_json()
+
+
+@dataclass
+class Item:
+    """One input and everything found out about it.
+
+    file: path as given. predictions: best first. target: what was explained. seconds: spent on it.
+    arrays: path of its .npz, relative to the report. shown: uint8 (H, W, 3) or None; not in the JSON.
+    """
+
+    name: str
+    file: str
+    label: ClassRef | None = None
+    predictions: list[Prediction] = field(default_factory=list)
+    target: ClassRef | None = None
+    pathway: PathwayFacts | None = None
+    maps: list[AttributionMap] = field(default_factory=list)
+    seconds: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    arrays: str | None = None
+    shown: NDArray[np.uint8] | None = _not_in_json()
+
+    @property
+    def correct(self) -> bool | None:
+        """Whether the first prediction is the label; None where one of them is not known."""
+        if self.label is None or self.label.index is None or not self.predictions:
+            return None
+        return self.predictions[0].index == self.label.index
+
+
+@dataclass
+class Failure:
+    """An input that could not be explained, and the error's text."""
+
+    name: str
+    error: str
+
+
+@dataclass
+class Report:
+    """Everything that a report says. onnxpath: the version that made it."""
+
+    onnxpath: str
+    title: str
+    model: ModelFacts
+    run: RunFacts
+    items: list[Item] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def as_plain(value: object) -> Any:
+    """Turn report data into dicts, lists, strings, numbers and None; numpy scalars and arrays included."""
+    if is_dataclass(value) and not isinstance(value, type):
+        shown = [item for item in fields(value) if item.metadata.get("json", True)]
+        return {item.name: as_plain(getattr(value, item.name)) for item in shown}
+    if isinstance(value, Mapping):
+        return {str(key): as_plain(item) for key, item in value.items()}
+    if isinstance(value, np.generic | np.ndarray):
+        return as_plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [as_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"report data cannot hold a {type(value).__name__}: {value!r}")
+
+
+def to_json(report: Report) -> str:
+    """Return report.json as text: UTF-8 safe, indented, in a stable order."""
+    from onnxpath.report.summary import summarise
+
+    plain = {"schema": SCHEMA, **as_plain(report), "summary": as_plain(summarise(report))}
+    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,99 @@
+"""Writing a report's files so that each is either whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpath.errors import JobError
+from onnxpath.report.data import Item, Report, as_plain, to_json
+from onnxpath.report.page import render
+
+PAGE, DATA, ARRAYS = "report.html", "report.json", "arrays"
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder where it is missing and prove that files can be written in it; JobError where they cannot.
+
+    To be called before any work is started whose results belong there.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def write_report(folder: Path, report: Report) -> Path:
+    """Write report.html and report.json into the folder and return the page's path.
+
+    Both are finished in memory before the first one replaces a file of that name. JobError where they cannot be written.
+    """
+    folder = Path(folder)
+    texts = {DATA: to_json(report), PAGE: render(report)}
+    for name, text in texts.items():
+        write_bytes(folder / name, text.encode("utf-8"))
+    return folder / PAGE
+
+
+def save_arrays(folder: Path, item: Item, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Write an item's raw arrays as arrays/<name>.npz with a JSON of its facts beside it.
+
+    Returns the .npz's path relative to the folder, with forward slashes, to be kept in `item.arrays`.
+    """
+    path = f"{ARRAYS}/{file_stem(item.name)}.npz"
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{name: np.asarray(array) for name, array in arrays.items()})
+    facts = as_plain(replace(item, arrays=path))
+    facts["contents"] = {name: {"dtype": str(a.dtype), "shape": list(a.shape)} for name, a in arrays.items()}
+    write_bytes(Path(folder, path), buffer.getvalue())
+    text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(Path(folder, path).with_suffix(".json"), text.encode("utf-8"))
+    return path
+
+
+def file_stem(name: str) -> str:
+    """Return a file name for an item: readable, safe on every system, and different for different names."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[-60:]
+    return f"{safe or 'item'}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file in one step: into a temporary file beside it, which then takes its name. Raises JobError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _unwritable(path: Path, error: OSError) -> JobError:
+    reason = error.strerror or str(error)
+    return JobError(f"'{path}' cannot be written: {reason}; results are kept there, so choose another place with -o")

@@ -1,0 +1,1 @@
+"""What each operator does backwards: tables, no walking, no sessions."""

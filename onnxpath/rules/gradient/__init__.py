@@ -1,0 +1,14 @@
+"""The rule set `gradient`: exact vector-Jacobian products, one file per family of operators."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from onnxpath.rules.gradient.table import gradient
+
+FAMILIES = ("activation", "elementwise", "linear", "movement", "norm", "pool")
+
+for _family in FAMILIES:
+    import_module(f"onnxpath.rules.gradient.{_family}")
+
+__all__ = ["gradient"]

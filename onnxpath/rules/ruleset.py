@@ -1,0 +1,121 @@
+"""RuleSet: a table from operator to the function of ten lines that says what goes backwards."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from onnxpath.errors import UnsupportedOperator
+from onnxpath.graph.ir import Node
+
+
+class _Zero:
+    def __repr__(self) -> str:
+        return "ZERO"
+
+
+ZERO: Final = _Zero()
+"""What a rule returns for an input whose derivative is zero by definition."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One operator's rule.
+
+    function: `f(op, dy, y, *inputs, **attributes)` returning one tensor, None or ZERO per input; None in a Rule means
+    that the operator is piecewise constant; broadcasts: what it returns may be larger than the input by broadcasting,
+    and the walk sums it; several: `dy` and `y` are tuples over the operator's outputs.
+    """
+
+    operator: str
+    function: Callable[..., Any] | None
+    broadcasts: bool = False
+    several: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Return "exact" or "zero"."""
+        return "zero" if self.function is None else "exact"
+
+    def attributes(self) -> set[str]:
+        """Return the names of the attributes that the rule reads."""
+        if self.function is None:
+            return set()
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+class RuleSet:
+    """A named table of rules; a variant names its parent and holds only the differences.
+
+    Use as a decorator: `@gradient("Gemm")`, `@gradient("Add", "Sub", broadcasts=True)`.
+    """
+
+    def __init__(self, name: str, parent: RuleSet | None = None) -> None:
+        self.name = name
+        self.parent = parent
+        self._rules: dict[str, Rule] = {}
+
+    def __call__(
+        self, *operators: str, broadcasts: bool = False, several: bool = False
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorator that enters a function as the rule of one or more operators."""
+
+        def enter(function: Callable[..., Any]) -> Callable[..., Any]:
+            for operator in operators:
+                self._enter(Rule(operator, function, broadcasts, several))
+            return function
+
+        return enter
+
+    def zero(self, *operators: str) -> None:
+        """Declare operators whose derivative is zero wherever it exists."""
+        for operator in operators:
+            self._enter(Rule(operator, None))
+
+    def same(self, *operators: str) -> None:
+        """Declare operators with one input that pass the cotangent on unchanged."""
+        for operator in operators:
+            self._enter(Rule(operator, lambda op, dy, y, x: dy))
+
+    def unary(self, operator: str, derivative: Callable[..., Any]) -> None:
+        """Declare an elementwise operator without attributes by its derivative `f(op, x, y)`."""
+        self._enter(Rule(operator, lambda op, dy, y, x: op.Mul(dy, derivative(op, x, y))))
+
+    def _enter(self, rule: Rule) -> None:
+        if rule.operator in self._rules:
+            raise ValueError(f"rule set '{self.name}' has a rule for {rule.operator} already")
+        self._rules[rule.operator] = rule
+
+    def find(self, operator: str) -> Rule | None:
+        """Return the rule of an ai.onnx operator, from this set or its parents."""
+        return self._rules.get(operator) or (self.parent.find(operator) if self.parent else None)
+
+    def operators(self) -> dict[str, Rule]:
+        """Return every rule by operator, parents included."""
+        return {**(self.parent.operators() if self.parent else {}), **self._rules}
+
+    def coverage(self, nodes: Iterable[Node]) -> dict[str, list[Node]]:
+        """Sort nodes into "exact", "zero" and "missing"."""
+        sorted_nodes: dict[str, list[Node]] = {"exact": [], "zero": [], "missing": []}
+        for node in nodes:
+            rule = None if node.domain not in (None, "", "ai.onnx") else self.find(node.op)
+            sorted_nodes[rule.kind if rule else "missing"].append(node)
+        return sorted_nodes
+
+    def unsupported(self, missing: Iterable[Node], opset: int, source: str, target: str) -> UnsupportedOperator:
+        """Build the error that lists every node without a rule."""
+        by_operator: dict[str, list[Node]] = {}
+        for node in missing:
+            by_operator.setdefault(node.op, []).append(node)
+        lines = [
+            f"  {operator} (opset {opset}): node '{nodes[0].name}'" + (f" and {len(nodes) - 1} more" if len(nodes) > 1 else "")
+            for operator, nodes in by_operator.items()
+        ]
+        return UnsupportedOperator(
+            f"no {self.name} rule for {len(by_operator)} operator{'s' * (len(by_operator) > 1)} "
+            f"on the way from '{target}' to '{source}':\n" + "\n".join(lines) + "\n"
+            "`onnxpath inspect MODEL` shows the whole coverage; docs/add-a-rule.md shows how to add one."
+        )
