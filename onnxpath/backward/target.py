@@ -1,0 +1,73 @@
+"""Targets: which scalar of the output is explained, as cotangents made inside the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onnxpath.errors import ModelError, unknown
+from onnxpath.graph.emit import Emitter
+from onnxpath.graph.ir import Graph, Tensor, is_float, onnx_dtype
+
+TARGET = "target"
+COTANGENT = "cotangent"
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The tensor whose entries are targets.
+
+    name: the tensor; output: the graph output it stands for; skipped: "Softmax" or "LogSoftmax" where that was
+    skipped to reach the logits, else None.
+    """
+
+    name: str
+    output: str
+    skipped: str | None
+
+
+def readout(graph: Graph, output: str | None = None) -> Readout:
+    """Return the logits of a model: an output, or the input of the Softmax that ends in it.
+
+    output: name of a float output, default the first.
+    """
+    floats = [t.name for t in graph.outputs if is_float(t)]
+    if not floats:
+        raise ModelError("the model has no float output, so there is nothing to explain; choose a model with float outputs")
+    name = output if output is not None else floats[0]
+    if name not in floats:
+        raise unknown("float output", [name], floats)
+    tensor = next(t for t in graph.outputs if t.name == name)
+    node = tensor.inputs[0] if tensor.inputs else None
+    while node is not None and node.op in ("Identity", "Flatten", "Reshape", "Squeeze"):
+        source = node.inputs[0]
+        node = source.inputs[0] if source.inputs else None
+    if node is not None and node.op in ("Softmax", "LogSoftmax"):
+        return Readout(node.inputs[0].name, name, node.op)
+    return Readout(name, name, None)
+
+
+def seed_target(op: Emitter, tensor: Tensor) -> Tensor:
+    """Return a one-hot cotangent for `tensor` [N, ...] from a new input `target`, int64 [N].
+
+    A target counts entries of the flattened row; -1 stands for the largest entry of that row.
+    """
+    rows = tensor.shape[0] if tensor.shape else None
+    target = op.add_input(TARGET, "int64", [rows])
+    with op.serving(tensor.name, "target"):
+        flat = op.Reshape(tensor, [0, -1])
+        best = op.ArgMax(flat, axis=1, keepdims=1)
+        asked = op.Unsqueeze(target, [1])
+        chosen = op.Where(op.Less(asked, op.const(0)), best, asked)
+        places = op.Range(op.const(0), op.Squeeze(op.Shape(flat, start=1, end=2), [0]), op.const(1))
+        one_hot = op.Cast(op.Equal(places, chosen), to=onnx_dtype(tensor))
+        seed: Tensor = one_hot if tensor.shape is not None and len(tensor.shape) == 2 else op.Reshape(one_hot, op.Shape(tensor))
+    seed.shape = list(tensor.shape) if tensor.shape is not None else None
+    return seed
+
+
+def seed_cotangent(op: Emitter, tensor: Tensor) -> Tensor:
+    """Return a new input `cotangent` of the shape of `tensor`."""
+    return op.add_input(COTANGENT, tensor.dtype, list(tensor.shape))
+
+
+SEEDS = {TARGET: seed_target, COTANGENT: seed_cotangent}

@@ -1,0 +1,92 @@
+"""Rewrite a graph: expose tensors, insert masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import onnx
+
+from onnxpath.errors import ModelError, unknown
+from onnxpath.graph.canonize import load_graph
+from onnxpath.graph.emit import Emitter
+from onnxpath.graph.ir import Graph, Tensor, Variable
+from onnxpath.graph.neurons import NeuronLayer, neuron_layers
+
+MASK_PREFIX = "mask_"
+
+
+def expose(model: Any, tensors: Sequence[str]) -> onnx.ModelProto:
+    """Return the model with the named tensors as further outputs, under their own names.
+
+    model: path, bytes, ModelProto, Graph or Model. Raises UnknownName with the nearest names.
+    """
+    graph = as_graph(model)
+    expose_tensors(graph, tensors)
+    return graph.to_model()
+
+
+def expose_tensors(graph: Graph, names: Sequence[str]) -> None:
+    """Make the named tensors outputs of the graph, in place."""
+    known = graph.tensors()
+    if missing := [name for name in names if name not in known]:
+        raise unknown("tensor", missing, known, "`onnxpath inspect MODEL` lists the tensors of a model")
+    listed = {t.name for t in graph.outputs}
+    graph.outputs.extend(known[name] for name in dict.fromkeys(names) if name not in listed)
+
+
+def insert_masks(model: Any, layers: Sequence[str] | None = None, per: str = "neuron") -> onnx.ModelProto:
+    """Return the model with a mask input `mask_<layer>` multiplied onto each named activation.
+
+    model: path, bytes, ModelProto, Graph or Model; layers: names of neuron layers, default all; per: "neuron" (a mask
+    of the layer's shape) or "channel" (size 1 on every axis but rows and channels). Masks have the layer's dtype; each
+    row has its own.
+    """
+    graph = as_graph(model)
+    known = {layer.name: layer for layer in neuron_layers(graph, graph.outputs[0].name)[0]}
+    chosen = list(known) if layers is None else list(layers)
+    if missing := [name for name in chosen if name not in known]:
+        raise unknown("neuron layer", missing, known, "`onnxpath inspect MODEL` lists the neuron layers of a model")
+    if per not in ("neuron", "channel"):
+        raise unknown("kind of mask", [per], ["neuron", "channel"])
+    mask_layers(Emitter(graph), [known[name] for name in chosen], per)
+    return graph.to_model()
+
+
+def mask_layers(op: Emitter, layers: Sequence[NeuronLayer], per: str = "neuron") -> dict[str, Variable]:
+    """Multiply a new mask input onto each layer, in place; return layer name -> mask."""
+    tensors = op.graph.tensors()
+    masks = {}
+    for layer in layers:
+        tensor = tensors[layer.name]
+        shape = list(tensor.shape)
+        if per == "channel":
+            shape = [d if axis in (0, layer.channel_axis) else 1 for axis, d in enumerate(shape)]
+        masks[layer.name] = op.add_input(MASK_PREFIX + layer.name, tensor.dtype, shape)
+        with op.serving(layer.name, "mask"):
+            replace_uses(tensor, op.Mul(tensor, masks[layer.name]))
+    # Masked values are made where they are used, between forward nodes.
+    op.graph.body.toposort()
+    return masks
+
+
+def replace_uses(tensor: Tensor, new: Tensor) -> None:
+    """Let every consumer of `tensor` read `new` instead, but for the node that makes `new`."""
+    maker = new.inputs[0]
+    for node in list(tensor.outputs):
+        if node is not maker:
+            for index, used in enumerate(node.inputs):
+                if used is tensor:
+                    node.inputs[index] = new
+
+
+def as_graph(model: Any) -> Graph:
+    """Return a canonized graph of one's own from whatever names a model."""
+    graph = getattr(model, "graph", model)
+    if isinstance(graph, onnx.GraphProto):
+        graph = model
+    if isinstance(graph, Graph):
+        return graph.copy()
+    if graph is None:
+        raise ModelError("no model was given; give a path, bytes, a ModelProto or a loaded Model")
+    return load_graph(graph)

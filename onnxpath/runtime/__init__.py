@@ -1,0 +1,1 @@
+"""ONNX Runtime: providers, sessions, binding, batching. Nothing else in onnxpath imports it."""

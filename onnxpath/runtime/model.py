@@ -1,0 +1,230 @@
+"""The loaded model: its graph, its facts, and the sessions of the programs made from it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from onnxpath.backward.target import Readout, readout
+from onnxpath.errors import InputError, unknown
+from onnxpath.graph.canonize import load_graph
+from onnxpath.graph.ir import Constant, Graph, Variable, is_float, numpy_dtype, onnx_dtype
+from onnxpath.graph.neurons import NeuronLayer, neuron_layers
+from onnxpath.graph.query import between
+from onnxpath.rules.gradient import gradient
+from onnxpath.runtime.providers import resolve
+from onnxpath.runtime.session import Array, Session
+
+MEMORY = 1 << 30
+"""Default budget in bytes for what one run of a program holds."""
+
+MOST_ROWS = 256
+RULE_SETS = {"gradient": gradient}
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Name, numpy dtype name and shape (None or a symbol where a size is open) of an input or output."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...]
+
+
+def load(source: Any, providers: str = "auto", memory: int = MEMORY) -> Model:
+    """Load a model for explaining.
+
+    source: path, bytes, ModelProto or Graph; providers: "auto" (CUDA where it is to be had, else CPU) | "cpu" |
+    "cuda"; memory: bytes that one run may hold, which sets how many rows go together.
+    Raises ModelError, UnsupportedOperator, ProviderError.
+    """
+    if isinstance(source, Model):
+        return source
+    provider = resolve(providers)
+    path = Path(source) if isinstance(source, (str, os.PathLike)) else None
+    graph = source if isinstance(source, Graph) else load_graph(source)
+    return Model(graph, provider, path, memory)
+
+
+class Model:
+    """A canonized graph with its sessions.
+
+    graph: the canonized graph, never changed; provider: "cpu" | "cuda"; path: the file, None for bytes and protos.
+    """
+
+    def __init__(self, graph: Graph, provider: str, path: Path | None = None, memory: int = MEMORY) -> None:
+        self.graph = graph
+        self.provider = provider
+        self.path = path
+        self.memory = memory
+        self._sessions: dict[Hashable, Session] = {}
+
+    @cached_property
+    def inputs(self) -> list[TensorInfo]:
+        """The model's inputs, in order."""
+        return [_info(t) for t in self.graph.inputs]
+
+    @cached_property
+    def outputs(self) -> list[TensorInfo]:
+        """The model's outputs, in order."""
+        return [_info(t) for t in self.graph.outputs]
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """Hash of the file, None where the model did not come from one."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest() if self.path else None
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of float weights."""
+        constants = (t for t in self.graph.tensors().values() if isinstance(t, Constant) and is_float(t))
+        return sum(math.prod(t.shape) for t in constants)
+
+    def readout(self, output: str | None = None) -> Readout:
+        """Return the tensor whose entries are targets: a float output, or the logits before its Softmax."""
+        return readout(self.graph, output)
+
+    def layers(self, output: str | None = None) -> list[NeuronLayer]:
+        """Return the neuron layers on the way to an output (default the first), in order."""
+        return self.neurons(output)[0]
+
+    def neurons(self, output: str | None = None) -> tuple[list[NeuronLayer], dict[str, str]]:
+        """Return the neuron layers, and the activations left out with the reason."""
+        return neuron_layers(self.graph, self.readout(output).name)
+
+    def float_inputs(self) -> list[str]:
+        """Return the names of the inputs that can have a gradient."""
+        return [t.name for t in self.graph.inputs if is_float(t)]
+
+    def coverage(self, rules: str = "gradient", output: str | None = None) -> dict[str, dict[str, list[str]]]:
+        """Return kind ("exact" | "zero" | "missing") -> operator -> node names, between the inputs and an output."""
+        if rules not in RULE_SETS:
+            raise unknown("rule set", [rules], RULE_SETS)
+        path = between(self.graph, self.float_inputs(), [self.readout(output).name])
+        table: dict[str, dict[str, list[str]]] = {}
+        for kind, nodes in RULE_SETS[rules].coverage(path).items():
+            table[kind] = {}
+            for node in nodes:
+                table[kind].setdefault(node.op, []).append(node.name)
+        return table
+
+    def session(self, key: Hashable, build: Callable[[], onnx.ModelProto], keep: bool = True) -> Session:
+        """Return the session of a program, building it when first asked for; keep=False forgets it after use."""
+        if key in self._sessions:
+            return self._sessions[key]
+        session = Session(build(), self.provider)
+        if keep:
+            self._sessions[key] = session
+        return session
+
+    def feeds(self, x: Any) -> dict[str, Array]:
+        """Return inputs by name, checked: names, dtypes, ranks, sizes, equal rows, no NaN or Inf.
+
+        x: an array for a model with one input, a list in input order, or a dict by name.
+        Raises InputError that lists everything that does not fit.
+        """
+        given = _by_name(self.inputs, x)
+        problems = []
+        feeds = {}
+        for tensor, info in zip(self.graph.inputs, self.inputs, strict=True):
+            value = np.asarray(given[info.name])
+            wrong = _misfit(info, value)
+            if wrong:
+                problems.append(wrong)
+            else:
+                feeds[info.name] = np.ascontiguousarray(value, numpy_dtype(tensor) if tensor.dtype is not None else None)
+        rows = {name: len(value) for name, value in feeds.items() if value.ndim}
+        if len(set(rows.values())) > 1:
+            problems.append(f"the inputs have different numbers of rows: {rows}")
+        if problems:
+            raise InputError("\n".join(problems))
+        return feeds
+
+    def batches(self, feeds: Mapping[str, Array]) -> Iterator[tuple[dict[str, Array], slice]]:
+        """Cut feeds into runs that fit the memory budget; a model with a fixed batch gets exactly that many rows.
+
+        Yields (feeds of a run, which rows they are). A last run that is too short for a fixed batch is filled up with
+        its last row; results beyond the slice's length are to be dropped.
+        """
+        total = rows_of(feeds)
+        fixed = self.fixed_rows
+        size = fixed or min(MOST_ROWS, max(1, self.memory // max(1, self._row_bytes(feeds))))
+        for start in range(0, total, size):
+            stop = min(start + size, total)
+            part = {k: v[start:stop] for k, v in feeds.items()}
+            if fixed and stop - start < fixed:
+                part = {k: np.concatenate([v, np.repeat(v[-1:], fixed - len(v), 0)]) for k, v in part.items()}
+            yield part, slice(start, stop)
+
+    @cached_property
+    def fixed_rows(self) -> int | None:
+        """The batch size that the file fixes, None where it is symbolic."""
+        shapes = [t.shape for t in self.graph.inputs if t.shape]
+        sizes = {s[0] for s in shapes if isinstance(s[0], int)}
+        return int(sizes.pop()) if len(sizes) == 1 else None
+
+    def _row_bytes(self, feeds: Mapping[str, Array]) -> int:
+        """Bytes of one row of all activations; a gradient program with masks holds about four times that."""
+        sizes: dict[str, int] = {}
+        for tensor in self.graph.inputs:
+            if tensor.name in feeds and tensor.shape is not None:
+                named = zip(tensor.shape, feeds[tensor.name].shape, strict=False)
+                sizes |= {d: n for d, n in named if isinstance(d, str)}
+        batch = next((t.shape[0] for t in self.graph.inputs if t.shape), None)
+        total = 0
+        for node in self.graph.nodes:
+            for tensor in node.outputs:
+                dims = [1 if d == batch else d if isinstance(d, int) else sizes.get(str(d), 1) for d in tensor.shape or []]
+                total += math.prod(dims) * 4
+        return 4 * total
+
+
+def rows_of(feeds: Mapping[str, Array]) -> int:
+    """Return the number of rows of a set of inputs."""
+    return max((len(v) for v in feeds.values() if v.ndim), default=1)
+
+
+def _by_name(inputs: Sequence[TensorInfo], x: Any) -> dict[str, Any]:
+    names = [i.name for i in inputs]
+    if isinstance(x, Mapping):
+        given = dict(x)
+    elif isinstance(x, (list, tuple)) and len(inputs) > 1:
+        given = dict(zip(names, x, strict=False))
+    else:
+        given = {names[0]: x}
+    if wrong := [name for name in given if name not in names]:
+        raise unknown("input", wrong, names)
+    if missing := [name for name in names if name not in given]:
+        raise InputError(f"the model has {len(names)} inputs and no value was given for {', '.join(missing)}")
+    return given
+
+
+def _misfit(info: TensorInfo, value: Array) -> str | None:
+    wanted = "×".join("N" if d is None or isinstance(d, str) else str(d) for d in info.shape)
+    given = "×".join(map(str, value.shape))
+    sizes = zip(info.shape[1:], value.shape[1:], strict=False)
+    if len(info.shape) != value.ndim or any(isinstance(d, int) and d != n for d, n in sizes):
+        hint = "; a single row needs a leading axis" if value.ndim == len(info.shape) - 1 else ""
+        return f"input '{info.name}' wants {wanted}, and {given or 'a scalar'} was given{hint}"
+    if value.dtype.kind not in "fiub" or (value.dtype.kind == "f" and np.dtype(info.dtype).kind in "iub"):
+        return f"input '{info.name}' wants {info.dtype}, and {value.dtype} was given"
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        bad = int(np.argwhere(~np.isfinite(value))[0][0]) if value.ndim else 0
+        return f"input '{info.name}' holds NaN or Inf, first in row {bad}"
+    if not len(value) if value.ndim else False:
+        return f"input '{info.name}' has no rows"
+    return None
+
+
+def _info(tensor: Variable) -> TensorInfo:
+    dtype = np.dtype(numpy_dtype(tensor)).name if onnx_dtype(tensor) else "unknown"
+    return TensorInfo(tensor.name, dtype, tuple(tensor.shape) if tensor.shape is not None else ())
