@@ -72,7 +72,7 @@ def signed_limit(values: NDArray[Any]) -> tuple[float, str]:
 def palette(levels: int = 255) -> NDArray[np.uint8]:
     """Return the colours from -limit to +limit, uint8 (levels, 3); levels is odd, so that the middle is zero."""
     lut = cmap.Colormap(COLOUR_MAP).lut(levels)[:, :3]
-    return np.rint(np.asarray(lut) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.asarray(lut) * 255), dtype=np.uint8)
 
 
 def colour_index(values: NDArray[Any], limit: float, levels: int = 255) -> NDArray[np.uint8]:
@@ -84,13 +84,13 @@ def colour_index(values: NDArray[Any], limit: float, levels: int = 255) -> NDArr
 
 def map_rgb(values: NDArray[Any], limit: float) -> NDArray[np.uint8]:
     """Colour a map (H, W): uint8 (H, W, 3), red for +limit, white for 0, blue for -limit."""
-    return palette()[colour_index(values, limit)]
+    return np.asarray(palette()[colour_index(values, limit)])
 
 
 def overlay(shown: NDArray[np.uint8], values: NDArray[Any], limit: float) -> NDArray[np.uint8]:
     """Lay a map (H, W) over its picture uint8 (H, W, 3): the greyed picture times the map's colours."""
     grey = shown.astype(np.float64) @ np.array([0.2126, 0.7152, 0.0722]) * GAIN + 255 * LIFT
-    return np.rint(grey[:, :, None] * map_rgb(values, limit) / 255).astype(np.uint8)
+    return np.asarray(np.rint(grey[:, :, None] * map_rgb(values, limit) / 255), dtype=np.uint8)
 
 
 def colour_bar(width: int = 255, height: int = 12) -> NDArray[np.uint8]:

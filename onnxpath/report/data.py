@@ -21,8 +21,7 @@ SCHEMA = 1
 Shape = tuple[int | str | None, ...]
 
 
-def _not_in_json() -> Any:
-    return field(default=None, repr=False, compare=False, metadata={"json": False})
+_NOT_IN_JSON = {"json": False}
 
 
 @dataclass
@@ -90,7 +89,10 @@ class ModelFacts:
 
 @dataclass
 class RunFacts:
-    """How the results were made. seconds: load, build, run, write. sparsity: asked for, 0 .. 1, None without pathway."""
+    """How the results were made.
+
+    sparsity: asked for, 0 .. 1, None without pathway. seconds: of each part: load, build, run, write.
+    """
 
     provider: str
     versions: dict[str, str] = field(default_factory=dict)
@@ -120,7 +122,8 @@ class PathwayFacts:
 
     sparsity: asked for; density: kept, pooled over all layers; base_sparsity: inactive; dead_fraction: of the kept
     ones, inactive (both None where an activation has no exact zero). logit, softmax: of the target, whole network;
-    masked_*: pathway only. kept: whether the prediction is the same. margin: masked target logit minus the highest other.
+    masked_*: pathway only. kept: whether the prediction is the same. margin: target logit minus the highest other one,
+    both masked.
     """
 
     selector: str
@@ -154,7 +157,7 @@ class AttributionMap:
     max: float
     sum: float
     note: str = ""
-    values: NDArray[np.floating[Any]] | None = _not_in_json()
+    values: NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
 
 
 @dataclass
@@ -175,7 +178,7 @@ class Item:
     seconds: float | None = None
     warnings: list[str] = field(default_factory=list)
     arrays: str | None = None
-    shown: NDArray[np.uint8] | None = _not_in_json()
+    shown: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
 
     @property
     def correct(self) -> bool | None:

@@ -40,7 +40,7 @@ def check_writable(folder: Path) -> None:
 def write_report(folder: Path, report: Report) -> Path:
     """Write report.html and report.json into the folder and return the page's path.
 
-    Both are finished in memory before the first one replaces a file of that name. JobError where they cannot be written.
+    Both are finished in memory before the first one replaces a file of that name. Raises JobError.
     """
     folder = Path(folder)
     texts = {DATA: to_json(report), PAGE: render(report)}
@@ -56,9 +56,10 @@ def save_arrays(folder: Path, item: Item, arrays: Mapping[str, NDArray[Any]]) ->
     """
     path = f"{ARRAYS}/{file_stem(item.name)}.npz"
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: np.asarray(array) for name, array in arrays.items()})
+    named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    np.savez_compressed(buffer, **named)
     facts = as_plain(replace(item, arrays=path))
-    facts["contents"] = {name: {"dtype": str(a.dtype), "shape": list(a.shape)} for name, a in arrays.items()}
+    facts["contents"] = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in named.items()}
     write_bytes(Path(folder, path), buffer.getvalue())
     text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(Path(folder, path).with_suffix(".json"), text.encode("utf-8"))
@@ -73,25 +74,17 @@ def file_stem(name: str) -> str:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file in one step: into a temporary file beside it, which then takes its name. Raises JobError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(temporary, 0o666 & ~_umask())
+            temporary.write_bytes(data)
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise _unwritable(path, error) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _unwritable(path: Path, error: OSError) -> JobError:

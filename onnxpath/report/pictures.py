@@ -1,0 +1,64 @@
+"""The pictures of a page, each stored once and shown wherever a section refers to it by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onnxpath.report.data import Item, Report
+from onnxpath.report.encode import COARSE, FINE, TINY, map_uri, picture_uri
+
+# Pages with more large maps than this draw them in fewer colours.
+FEW_MAPS = 60
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A picture of the page: its name there, its data, and whether single pixels are to be seen."""
+
+    name: str
+    uri: str
+    width: int
+    height: int
+    pixelated: bool
+
+
+def shown_name(index: int) -> str:
+    """Name of the picture of item number `index`."""
+    return f"shown-{index}"
+
+
+def map_name(index: int, map_index: int) -> str:
+    """Name of a map of item number `index`."""
+    return f"map-{index}-{map_index}"
+
+
+def map_levels(report: Report) -> int:
+    """Return in how many colours large maps are drawn on this report's page."""
+    large = sum(max(m.values.shape) > TINY for i in report.items for m in i.maps if m.values is not None)
+    return FINE if large <= FEW_MAPS else COARSE
+
+
+def size_of(item: Item) -> tuple[int, int] | None:
+    """Return (width, height) in which an item's picture and maps are laid over each other; None without either."""
+    if item.shown is not None:
+        return item.shown.shape[1], item.shown.shape[0]
+    planes = [m.values.shape for m in item.maps if m.values is not None and m.values.ndim == 2]
+    return (planes[0][1], planes[0][0]) if planes else None
+
+
+def all_pictures(report: Report) -> list[Stored]:
+    """Encode every picture and every map (H, W) of a report."""
+    levels = map_levels(report)
+    stored = []
+    for index, item in enumerate(report.items):
+        size = size_of(item)
+        if size is None:
+            continue
+        if item.shown is not None:
+            stored.append(Stored(shown_name(index), picture_uri(item.shown), *size, max(size) <= TINY))
+        for number, entry in enumerate(item.maps):
+            if entry.values is not None and entry.values.ndim == 2:
+                tiny = max(entry.values.shape) <= TINY
+                uri = map_uri(entry.values, entry.limit, FINE if tiny else levels)
+                stored.append(Stored(map_name(index, number), uri, *size, tiny))
+    return stored
