@@ -1,0 +1,101 @@
+"""Every row of the operator table: derivative in float64, kernels in float32, symbolic dimensions."""
+
+import numpy as np
+import onnx
+import pytest
+
+import onnxpath
+from onnxpath.errors import UnsupportedOperator
+from onnxpath.rules.gradient import gradient
+from tests.cases import CASES
+from tests.check import check_derivative, check_provider, check_symbolic, close, doubled, provider, reference, to_double
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+BY_DIMS = [(case, dims) for case in CASES for dims in case.dims]
+
+
+def build(model, wrt):
+    """gradient_graph; a row whose rule is still to come is an expected failure."""
+    try:
+        return onnxpath.gradient_graph(model, wrt)
+    except UnsupportedOperator as gap:
+        pytest.xfail(str(gap))
+
+
+@every_case
+def test_derivative(case):
+    check_derivative(case, build)
+
+
+@every_case
+def test_provider(case):
+    check_provider(case, build)
+
+
+@pytest.mark.parametrize(("case", "dims"), BY_DIMS, ids=[f"{case.name}-{dims}" for case, dims in BY_DIMS])
+def test_symbolic(case, dims):
+    check_symbolic(case, build, dims)
+
+
+def test_every_rule_has_a_case():
+    covered = {operator for case in CASES for operator in case.operators}
+    assert not sorted(gradient.operators().keys() - covered)
+
+
+@pytest.mark.xfail(strict=True, raises=UnsupportedOperator, reason="rules of the table are still to come")
+def test_every_case_has_a_rule():
+    """Once this passes, `build` above is onnxpath.gradient_graph itself."""
+    for case in CASES:
+        onnxpath.gradient_graph(case.model(), case.wrt)
+
+
+# The maximum of a window that holds it more than once: the first in scan order takes the whole cotangent.
+TIES = {
+    "2x2": ("kernel_shape = [2, 2], strides = [2, 2]", [[1, 1, 0, 2], [1, 1, 2, 2]], [[1, 0, 0, 2], [0, 0, 0, 0]]),
+    "overlap": ("kernel_shape = [1, 2]", [[3, 3, 3, 0]], [[1, 2, 3, 0]]),
+    "zeros after a ReLU": ("kernel_shape = [2, 3]", [[0, 0, 0], [0, 0, 0]], [[1, 0, 0], [0, 0, 0]]),
+    "padding never wins": ("kernel_shape = [1, 3], pads = [0, 1, 0, 1], strides = [1, 2]", [[-1, -1, -1]], [[1, 2, 0]]),
+    "ceil_mode": ("kernel_shape = [1, 2], strides = [1, 2], ceil_mode = 1", [[5, 5, 5]], [[1, 0, 2]]),
+}
+
+
+@pytest.mark.parametrize(("attributes", "x", "expected"), TIES.values(), ids=TIES.keys())
+@pytest.mark.parametrize("dims", ["1, 1, {h}, {w}", "n, 1, {h}, {w}", "n, c, h, w"])
+def test_max_pool_gives_a_tie_to_the_first(attributes, x, expected, dims):
+    x, expected = (np.array([[rows]], np.float32) for rows in (x, expected))
+    shape = dims.format(h=x.shape[2], w=x.shape[3])
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 21]>'
+        f"m (float[{shape}] x) => (float[a, b, p, q] y) {{ y = MaxPool<{attributes}>(x) }}"
+    )
+    y = provider(model, {"x": x})["y"]
+    cotangent = np.arange(1, y.size + 1, dtype=np.float32).reshape(y.shape)
+    grad = provider(onnxpath.gradient_graph(model), {"x": x, "grad_y": cotangent})["grad_x"]
+    np.testing.assert_array_equal(grad, expected)
+
+
+@every_case
+def test_the_reference_computes_what_onnx_runtime_does(case):
+    """The oracle itself: forward, in float64, before any gradient."""
+    found, expected = reference(case.model(), case.feeds()), provider(case.model(), case.feeds())
+    for name in expected:
+        assert found[name].dtype == expected[name].dtype
+        assert close(found[name], expected[name], 1e-5), f"{case.name}: '{name}'"
+
+
+@every_case
+def test_the_reference_computes_in_float64(case):
+    """Values that float32 cannot hold come out as values that float32 cannot hold."""
+    feeds = {
+        name: array * (1 + 2.0**-40)
+        for name, array in doubled(case.feeds(lifted=True)).items()
+        if array.dtype.kind == "f"
+    }
+    outputs = reference(to_double(case.model(lifted=True)), {**case.feeds(lifted=True), **feeds})
+    for name, expected in provider(case.model(), case.feeds()).items():
+        assert close(outputs[name], expected, 1e-5), f"{case.name}: '{name}' in float64"
+        if expected.dtype == np.float32 and np.any(expected):
+            assert outputs[name].dtype == np.float64
+            assert np.any(outputs[name] != outputs[name].astype(np.float32)), (
+                f"{case.name}: '{name}' is computed in float32"
+            )
