@@ -1,0 +1,1 @@
+"""Critical pathways: contributions of neurons, selection, the masked network."""

@@ -1,0 +1,145 @@
+"""Pathway: which neurons carry one prediction, and what the network says with only those."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onnxpath.errors import InputError, JobError, ShapeError
+from onnxpath.runtime.session import Array
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """One layer of a pathway: its neurons, how many are kept, how many are active (None where undefined)."""
+
+    name: str
+    neurons: int
+    kept: int
+    active: int | None
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What a network says about one row: the largest entry, and logit, softmax and margin of the target.
+
+    softmax and margin (target's logit minus the largest other) are None where the output has one entry or a cotangent
+    was given.
+    """
+
+    prediction: int
+    logit: float
+    softmax: float | None
+    margin: float | None
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """A sparse set of neurons for one row, and what the masked network answers.
+
+    masks: layer -> bool array of the layer's shape; sparsity: asked; target: the explained entry, -1 under a
+    cotangent; original, masked: readings of both networks; layers: counts; base_sparsity: fraction of inactive
+    neurons, dead_fraction: fraction of the kept ones that are inactive, both over the layers where "inactive" is
+    defined (the ReLU family) and None where there are none; seed: of a selector that draws.
+    """
+
+    masks: Mapping[str, Array]
+    selector: str
+    scope: str
+    sparsity: float
+    target: int
+    original: Readings
+    masked: Readings
+    layers: tuple[LayerCount, ...]
+    base_sparsity: float | None
+    dead_fraction: float | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def density(self) -> float:
+        """Fraction of neurons kept, pooled over all layers."""
+        return sum(c.kept for c in self.layers) / max(1, sum(c.neurons for c in self.layers))
+
+    @property
+    def kept_prediction(self) -> bool:
+        """True where the masked network's largest entry is the original's."""
+        return self.original.prediction == self.masked.prediction
+
+    @property
+    def margin(self) -> float | None:
+        """The masked network's margin of the target."""
+        return self.masked.margin
+
+    def union(self, other: Pathway) -> dict[str, Array]:
+        """Return layer -> neurons in either pathway."""
+        return {name: mask | self._same(other, name) for name, mask in self.masks.items()}
+
+    def intersection(self, other: Pathway) -> dict[str, Array]:
+        """Return layer -> neurons in both pathways."""
+        return {name: mask & self._same(other, name) for name, mask in self.masks.items()}
+
+    def jaccard(self, other: Pathway) -> float:
+        """Return intersection over union, pooled over all layers; 1.0 for two empty pathways."""
+        both = sum(int(m.sum()) for m in self.intersection(other).values())
+        either = sum(int(m.sum()) for m in self.union(other).values())
+        return both / either if either else 1.0
+
+    def _same(self, other: Pathway, name: str) -> Array:
+        mask = other.masks.get(name)
+        if mask is None or mask.shape != self.masks[name].shape or len(other.masks) != len(self.masks):
+            raise ShapeError(f"the pathways have different layers (at '{name}'); compare pathways of one model and input size")
+        return mask
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the pathway as .npz: masks bit-packed, everything else as JSON; whole or not at all."""
+        meta = {k: v for k, v in asdict(self).items() if k != "masks"}
+        meta["format"] = FORMAT
+        meta["masks"] = [{"layer": name, "shape": list(mask.shape)} for name, mask in self.masks.items()]
+        arrays: dict[str, Any] = {f"mask_{i}": np.packbits(m.reshape(-1)) for i, m in enumerate(self.masks.values())}
+        target = Path(path)
+        draft = target.with_name(target.name + ".part")
+        try:
+            with draft.open("wb") as file:
+                np.savez_compressed(file, metadata=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+            os.replace(draft, target)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise JobError(f"pathway '{target}' cannot be written: {error.strerror or error}") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Pathway:
+        """Read a pathway that `save` wrote; InputError where the file is something else."""
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                meta = json.loads(bytes(data["metadata"]))
+                masks = {}
+                for index, entry in enumerate(meta.pop("masks")):
+                    count = int(np.prod(entry["shape"]))
+                    bits = np.unpackbits(data[f"mask_{index}"], count=count)
+                    masks[entry["layer"]] = bits.astype(bool).reshape(entry["shape"])
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"'{path}' is not a pathway file of onnxpath: {error}") from error
+        if meta.pop("format") != FORMAT:
+            raise InputError(f"'{path}' was written by a newer onnxpath; this one reads format {FORMAT}")
+        meta["layers"] = tuple(LayerCount(**c) for c in meta["layers"])
+        meta["original"], meta["masked"] = Readings(**meta["original"]), Readings(**meta["masked"])
+        return cls(masks=masks, **meta)
+
+
+def read_logits(logits: Array, target: int, score: float) -> Readings:
+    """Return the readings of one row; logits: the row, score: the explained scalar, target: -1 under a cotangent."""
+    flat = logits.reshape(-1).astype(np.float64)
+    prediction = int(flat.argmax())
+    if target < 0 or flat.size < 2:
+        return Readings(prediction, score, None, None)
+    shifted = np.exp(flat - flat.max())
+    others = np.delete(flat, target)
+    return Readings(prediction, score, float(shifted[target] / shifted.sum()), float(flat[target] - others.max()))

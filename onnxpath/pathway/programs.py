@@ -1,0 +1,198 @@
+"""The programs of the pathway methods: each builds one graph from the model's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import onnx
+
+from onnxpath.backward.target import SEEDS
+from onnxpath.backward.walk import backward
+from onnxpath.graph.emit import Emitter
+from onnxpath.graph.ir import Graph, is_variable, numpy_dtype
+from onnxpath.graph.neurons import NeuronLayer
+from onnxpath.graph.query import downstream, inputs_of, upstream
+from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers, replace_uses
+from onnxpath.rules.gradient import gradient
+from onnxpath.runtime.model import Model
+from onnxpath.runtime.session import Session
+from onnxpath.runtime.targets import Target
+
+LOGITS = "logits_of_program"
+SCORE, INACTIVE, ACTIVATION, GRAD = "score_", "inactive_", "activation_", "grad_"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the programs of one explanation have in common.
+
+    model; layers: the neuron layers that take part; logits: the tensor whose entries are targets; kind: of the target
+    ("target" | "cotangent"); output: the graph output that was asked for.
+    """
+
+    model: Model
+    layers: tuple[NeuronLayer, ...]
+    logits: str
+    kind: str
+
+    @classmethod
+    def of(cls, model: Model, target: Target, layers: Sequence[NeuronLayer] | None = None) -> Setup:
+        """Set up for a model and a resolved target; layers: default all neuron layers on the way to it."""
+        chosen = model.layers(target.readout.output) if layers is None else layers
+        return cls(model, tuple(chosen), target.readout.name, target.kind)
+
+    def start(self) -> tuple[Graph, Emitter]:
+        """Return a copy of the model's graph without its outputs, and an emitter on it."""
+        graph = self.model.graph.copy()
+        graph.outputs.clear()
+        return graph, Emitter(graph, self.model.provider)
+
+    def finish(self, graph: Graph, op: Emitter) -> onnx.ModelProto:
+        """Add the logits as output, drop what is not needed, and return the program."""
+        op.add_output(graph.tensor(self.logits), LOGITS)
+        graph.cleanup()
+        return graph.to_model()
+
+    def session(self, name: str, build: Callable[[], onnx.ModelProto], *key: object) -> Session:
+        """Return the cached session of a program of this setup."""
+        names = tuple(layer.name for layer in self.layers)
+        return self.model.session((name, names, self.logits, self.kind, *key), build)
+
+    def forward(self) -> Session:
+        """x -> logits."""
+
+        def build() -> onnx.ModelProto:
+            graph, op = self.start()
+            return self.finish(graph, op)
+
+        return self.session("forward", build)
+
+    def gradient(self) -> Session:
+        """x, target -> logits and `grad_<input>` of every float input."""
+
+        def build() -> onnx.ModelProto:
+            graph, op = self.start()
+            _gradient_outputs(self, graph, op, self.model.float_inputs())
+            return self.finish(graph, op)
+
+        return self.session("gradient", build)
+
+    def contributions(self, activity: bool) -> Session:
+        """x, target -> logits and `score_<layer>` = activation · gradient; with activity `inactive_<layer>` as bool.
+
+        No mask takes part: a·g is the gradient with respect to a mask at 1, and a mask that is not there costs nothing.
+        """
+
+        def build() -> onnx.ModelProto:
+            graph, op = self.start()
+            names = [layer.name for layer in self.layers]
+            tensors = graph.tensors()
+            grads = backward(op, gradient, {self.logits: SEEDS[self.kind](op, tensors[self.logits])}, names)
+            for layer in self.layers:
+                a = tensors[layer.name]
+                with op.serving(layer.name, "score"):
+                    g = grads.get(layer.name)
+                    op.add_output(op.Mul(a, op.like(0, a)) if g is None else op.Mul(a, g), SCORE + layer.name)
+                    if activity and layer.has_zero:
+                        op.add_output(op.LessOrEqual(a, op.like(0, a)), INACTIVE + layer.name)
+            return self.finish(graph, op)
+
+        return self.session("contributions", build, activity)
+
+    def activations(self) -> Session:
+        """x -> logits and `activation_<layer>`."""
+
+        def build() -> onnx.ModelProto:
+            graph, op = self.start()
+            tensors = graph.tensors()
+            for layer in self.layers:
+                op.add_output(tensors[layer.name], ACTIVATION + layer.name)
+            return self.finish(graph, op)
+
+        return self.session("activations", build)
+
+    def masked(self, with_gradient: bool) -> Session:
+        """x, `mask_<layer>` (and target) -> logits of the masked network (and `grad_<input>`)."""
+
+        def build() -> onnx.ModelProto:
+            graph, op = self.start()
+            mask_layers(op, self.layers)
+            if with_gradient:
+                _gradient_outputs(self, graph, op, self.model.float_inputs())
+            return self.finish(graph, op)
+
+        return self.session("masked", build, with_gradient)
+
+
+    def cut(self, layer: NeuronLayer) -> list[str]:
+        """Return the tensors that must be fed for the network to start at `layer`: it, and what by-passes it."""
+        graph = self.model.graph
+        after = downstream(graph, [layer.name])
+        before = upstream(graph, [self.logits])
+        nodes = [n for n in graph.nodes if any(t.name in after and t.name in before for t in n.outputs)]
+        nodes = [n for n in nodes if n.outputs[0].name != layer.name]
+        made = {t.name for n in nodes for t in n.outputs}
+        read = {t.name: None for n in nodes for t in inputs_of(graph, n) if is_variable(t)}
+        return [layer.name, *(name for name in read if name not in made and name != layer.name)]
+
+    def exposed(self) -> Session:
+        """x -> logits and, under their own names, every tensor that some layer's program starts from."""
+
+        def build() -> onnx.ModelProto:
+            graph, op = self.start()
+            names = dict.fromkeys(name for layer in self.layers for name in self.cut(layer))
+            fed = {t.name for t in graph.inputs}
+            expose_tensors(graph, [name for name in names if name not in fed])
+            return self.finish(graph, op)
+
+        return self.session("exposed", build)
+
+    def path_integral(self, layer: NeuronLayer) -> Session:
+        """The network from `layer` on: cut tensors, target, `alpha`, `weight`, `sum` -> logits, `total`.
+
+        total = sum + weight · (gradient of the target with respect to the layer, at alpha · activation).
+        """
+
+        def build() -> onnx.ModelProto:
+            graph, op = self.start()
+            tensors = graph.tensors()
+            names = self.cut(layer)
+            for name in names:
+                tensors[name].inputs.clear()
+            graph.inputs[:] = [tensors[name] for name in names]
+            a = tensors[layer.name]
+            alpha, weight = (op.add_input(name, a.dtype, []) for name in ("alpha", "weight"))
+            before = op.add_input("sum", a.dtype, list(a.shape))
+            scaled = op.Mul(a, alpha)
+            replace_uses(a, scaled)
+            graph.body.toposort()
+            seed = SEEDS[self.kind](op, tensors[self.logits])
+            grads = backward(op, gradient, {self.logits: seed}, [scaled.name])
+            op.add_output(op.Add(before, op.Mul(grads[scaled.name], weight)), "total")
+            return self.finish(graph, op)
+
+        return self.session("path integral", build, layer.name)
+
+    @cached_property
+    def dtypes(self) -> dict[str, np.dtype[Any]]:
+        """The numpy dtype of each layer, which its mask has too."""
+        tensors = self.model.graph.tensors()
+        return {layer.name: numpy_dtype(tensors[layer.name]) for layer in self.layers}
+
+
+def _gradient_outputs(setup: Setup, graph: Graph, op: Emitter, names: Sequence[str]) -> None:
+    tensors = graph.tensors()
+    seed = SEEDS[setup.kind](op, tensors[setup.logits])
+    grads = backward(op, gradient, {setup.logits: seed}, names)
+    for name in names:
+        if name in grads:
+            op.add_output(grads[name], GRAD + name)
+
+
+def mask_name(layer: NeuronLayer) -> str:
+    """Return the name of a layer's mask input."""
+    return MASK_PREFIX + layer.name

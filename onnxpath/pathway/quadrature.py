@@ -1,0 +1,41 @@
+"""Quadrature on [0, 1]: where integrated gradients are evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from onnxpath.errors import InputError, unknown
+from onnxpath.runtime.session import Array
+
+
+def _gauss_legendre(n: int) -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.legendre.leggauss(n)
+    return (1 + nodes) / 2, weights / 2
+
+
+def _trapezoid(n: int) -> tuple[Array, Array]:
+    weights = np.full(n, 1 / (n - 1)) if n > 1 else np.ones(1)
+    if n > 1:
+        weights[[0, -1]] /= 2
+    return np.linspace(0, 1, n), weights
+
+
+METHODS: dict[str, Callable[[int], tuple[Array, Array]]] = {
+    "midpoint": lambda n: ((np.arange(n) + 0.5) / n, np.full(n, 1 / n)),
+    "gausslegendre": _gauss_legendre,
+    "riemann_left": lambda n: (np.arange(n) / n, np.full(n, 1 / n)),
+    "riemann_right": lambda n: ((np.arange(n) + 1) / n, np.full(n, 1 / n)),
+    "riemann_middle": lambda n: ((np.arange(n) + 0.5) / n, np.full(n, 1 / n)),
+    "riemann_trapezoid": _trapezoid,
+}
+
+
+def points(method: str, n_steps: int) -> tuple[Array, Array]:
+    """Return (points in [0, 1], weights that sum to 1) as float64; names as in Captum, and "midpoint"."""
+    if method not in METHODS:
+        raise unknown("quadrature method", [method], METHODS)
+    if n_steps < 1:
+        raise InputError(f"n_steps must be at least 1; {n_steps} was given")
+    return METHODS[method](n_steps)

@@ -1,0 +1,17 @@
+"""NeuronMCT: marginal contribution by first-order Taylor, one backward pass for all neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from onnxpath.pathway.programs import INACTIVE, LOGITS, SCORE, Setup
+from onnxpath.pathway.selectors.registry import SELECTORS, Scores, drop_prefix
+from onnxpath.runtime.session import Array
+
+
+@SELECTORS.register("neuron-mct")
+def neuron_mct(setup: Setup, feeds: Mapping[str, Array], target: Mapping[str, Array], rows: slice, activity: bool) -> Scores:
+    """Score each neuron by activation · gradient of the target's logit (Khakzar et al., CVPR 2021, NeuronMCT)."""
+    values = setup.contributions(activity).run({**feeds, **target})
+    inactive = drop_prefix(values, INACTIVE) if activity else None
+    return Scores(values[LOGITS], drop_prefix(values, SCORE), inactive)

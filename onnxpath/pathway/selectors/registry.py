@@ -1,0 +1,45 @@
+"""The registry of selectors and what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from onnxpath.registry import Registry
+from onnxpath.runtime.session import Array
+
+
+@dataclass
+class Scores:
+    """Scores of one run of rows.
+
+    logits: [n, ...] of the unmasked network; signed: layer -> contribution [n, ...]; its magnitude is what selection
+    compares; inactive: layer -> bool [n, ...] where that is defined, or None where it was not asked for.
+    """
+
+    logits: Array
+    signed: dict[str, Array]
+    inactive: dict[str, Array] | None
+
+    def magnitudes(self) -> dict[str, Array]:
+        """Return layer -> |contribution|, in place of the signed ones, which are not needed after."""
+        return {name: np.abs(s, out=s) for name, s in self.signed.items()}
+
+
+Selector: TypeAlias = Callable[..., Scores]
+"""f(setup, feeds, target_feed, rows, activity, **options): feeds of one run; rows: which rows of the whole they are."""
+
+SELECTORS: Registry[Selector] = Registry("selector")
+
+
+def rows_rng(seed: int, row: int) -> np.random.Generator:
+    """Return the generator of one row, the same whatever rows it is run with."""
+    return np.random.default_rng([seed, row])
+
+
+def drop_prefix(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the entries whose name begins with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
