@@ -1,0 +1,70 @@
+"""The public call: attribution maps of a batch by any method."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+from onnxpath.attribution.attribution import Attribution
+from onnxpath.attribution.methods import METHODS, Method
+from onnxpath.errors import unknown
+from onnxpath.runtime.model import load, rows_of
+from onnxpath.runtime.targets import resolve_target
+
+MODULES = ("gradient", "integrated_gradients", "pathway_gradient")
+
+for _module in MODULES:
+    import_module(f"onnxpath.attribution.{_module}")
+
+
+def attribute(
+    model: Any,
+    x: Any,
+    target: Any = None,
+    method: str = "pathway-gradient",
+    output: str | None = None,
+    **options: Any,
+) -> Attribution:
+    """Return the attribution map of each row.
+
+    model: path, bytes, ModelProto or loaded Model; x: [N, ...] array, list or dict of inputs; target: index, one per
+    row, tuple, or a cotangent array; default each row's largest entry; method: a name in `onnxpath list methods`;
+    output: the output explained, default the first float one; options: the method's.
+    Raises InputError, UnknownName, UnsupportedOperator.
+    """
+    chosen = METHODS.get(method)
+    options = _checked(chosen, options)
+    loaded = load(model)
+    feeds = loaded.feeds(x)
+    goal = resolve_target(loaded, target, rows_of(feeds), output)
+    result = chosen.function(loaded, feeds, goal, **options)
+    skipped = goal.readout.skipped
+    notes = [f"{skipped} at the end of the model was skipped: targets are logits"] if skipped else []
+    return Attribution(
+        maps=result.maps,
+        target=goal.chosen(result.logits),
+        prediction=result.logits.reshape(len(result.logits), -1).argmax(1),
+        logits=result.logits,
+        method=method,
+        options={**default_options(chosen), **options},
+        delta=result.delta,
+        pathways=result.pathways,
+        notes=[*notes, *result.notes],
+    )
+
+
+def default_options(method: Method) -> dict[str, Any]:
+    """Return a method's options with their defaults."""
+    parameters = inspect.signature(method.function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _checked(method: Method, options: dict[str, Any]) -> dict[str, Any]:
+    parameters = inspect.signature(method.function).parameters.values()
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+        return options
+    known = default_options(method)
+    if wrong := [name for name in options if name not in known]:
+        raise unknown(f"option of method '{method.name}'", wrong, known)
+    return options

@@ -1,0 +1,75 @@
+"""Attribution: what a method returns."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onnxpath.errors import InputError, JobError
+from onnxpath.runtime.session import Array
+
+if TYPE_CHECKING:
+    from onnxpath.pathway.pathway import Pathway
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Attribution of a batch.
+
+    maps: input name -> array of the input's shape, sign kept; target: int64 [N] explained entry, -1 under a cotangent;
+    prediction: int64 [N] largest entry of the unmasked network; logits: [N, ...] of it; delta: [N] convergence delta
+    where the method has one (sum of the map minus what it should sum to); pathways: of pathway methods, one per row;
+    notes: what the user should know ("Softmax at the end skipped").
+    """
+
+    maps: Mapping[str, Array]
+    target: Array
+    prediction: Array
+    logits: Array
+    method: str
+    options: Mapping[str, Any]
+    delta: Array | None = None
+    pathways: list[Pathway] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def values(self) -> Any:
+        """The map like `x`: an array for a model with one float input, else a dict by input name."""
+        return next(iter(self.maps.values())) if len(self.maps) == 1 else dict(self.maps)
+
+    def to_image(self, row: int = 0, channel_axis: int = 0, input: str | None = None) -> Array:
+        """Return one row's map summed over channels and scaled to [-1, 1] by its largest magnitude, float [H, W].
+
+        channel_axis: of the row without the batch axis (0 for channels first, -1 for last). InputError unless the row
+        has three axes.
+        """
+        values = self.maps[input] if input is not None else next(iter(self.maps.values()))
+        if values.ndim != 4:
+            raise InputError(f"an image needs rows of three axes; these have {values.ndim - 1}. Use `.values`")
+        summed: Array = values[row].sum(channel_axis)
+        largest = np.abs(summed).max()
+        return summed / largest if largest else summed
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write maps, target, prediction and logits as .npz, and method and options as JSON beside it."""
+        target = Path(path)
+        draft = target.with_name(target.name + ".part")
+        arrays: dict[str, Any] = {f"map_{name}": value for name, value in self.maps.items()}
+        arrays |= {"target": self.target, "prediction": self.prediction, "logits": self.logits}
+        if self.delta is not None:
+            arrays["delta"] = self.delta
+        about = {"method": self.method, "options": dict(self.options), "inputs": list(self.maps), "notes": self.notes}
+        try:
+            with draft.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+            os.replace(draft, target)
+            target.with_suffix(".json").write_text(json.dumps(about, indent=2, default=str))
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise JobError(f"'{target}' cannot be written: {error.strerror or error}") from error

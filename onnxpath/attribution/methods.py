@@ -1,0 +1,72 @@
+"""The registry of methods and what each is given and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from onnxpath.pathway.pathway import Pathway
+from onnxpath.pathway.programs import GRAD, LOGITS, Setup
+from onnxpath.pathway.selectors.registry import drop_prefix
+from onnxpath.registry import Registry
+from onnxpath.runtime.model import Model
+from onnxpath.runtime.session import Array
+from onnxpath.runtime.targets import Target
+
+
+@dataclass
+class Maps:
+    """A method's raw result: maps by input name and logits, for all rows."""
+
+    maps: dict[str, Array]
+    logits: Array
+    delta: Array | None = None
+    pathways: list[Pathway] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+Function: TypeAlias = Callable[..., Maps]
+"""f(model, feeds, target, **options): options are keyword-only with defaults, which listings print."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A registered method; exportable: it can be compiled into one ONNX file."""
+
+    name: str
+    function: Function
+    exportable: bool
+
+
+METHODS: Registry[Method] = Registry("attribution method")
+
+
+def method(name: str, exportable: bool = True) -> Callable[[Function], Function]:
+    """Decorator that registers an attribution method."""
+
+    def enter(function: Function) -> Function:
+        METHODS.register(name)(Method(name, function, exportable))
+        return function
+
+    return enter
+
+
+def gather(parts: list[Mapping[str, Array]]) -> dict[str, Array]:
+    """Join the maps of several runs."""
+    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+
+def gradients(model: Model, feeds: Mapping[str, Array], target: Target) -> Maps:
+    """Return the gradient of the target with respect to every float input, for all rows."""
+    program = Setup.of(model, target, layers=()).gradient()
+    parts, logits = [], []
+    for part, rows in model.batches(feeds):
+        count = rows.stop - rows.start
+        runs = max((len(v) for v in part.values() if v.ndim), default=1)
+        values = program.run({**part, **target.feed(rows, runs)})
+        parts.append({k: v[:count] for k, v in drop_prefix(values, GRAD).items()})
+        logits.append(values[LOGITS][:count])
+    return Maps(gather(parts), np.concatenate(logits))
