@@ -1,22 +1,16 @@
 """The plain data of a report: what report.json holds, field by field, and what the page is drawn from.
 
-report.json is `as_plain(report)`: every field below under its own name, plus `schema` (1) and `summary` (summary.py).
-Floats that are not finite become null. Pictures (`shown`, `values`) stay out: they are in the raw arrays.
+report.json holds every field below under its own name, and `schema` and `summary` beside them (plain.py).
+Pictures (`shown`, `values`) stay out: they are in the raw arrays.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-SCHEMA = 1
 
 Shape = tuple[int | str | None, ...]
 
@@ -207,31 +201,3 @@ class Report:
     items: list[Item] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-
-
-def as_plain(value: object) -> Any:
-    """Turn report data into dicts, lists, strings, numbers and None; numpy scalars and arrays included."""
-    if is_dataclass(value) and not isinstance(value, type):
-        shown = [item for item in fields(value) if item.metadata.get("json", True)]
-        return {item.name: as_plain(getattr(value, item.name)) for item in shown}
-    if isinstance(value, Mapping):
-        return {str(key): as_plain(item) for key, item in value.items()}
-    if isinstance(value, np.generic | np.ndarray):
-        return as_plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [as_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, Path):
-        return value.as_posix()
-    raise TypeError(f"report data cannot hold a {type(value).__name__}: {value!r}")
-
-
-def to_json(report: Report) -> str:
-    """Return report.json as text: UTF-8 safe, indented, in a stable order."""
-    from onnxpath.report.summary import summarise
-
-    plain = {"schema": SCHEMA, **as_plain(report), "summary": as_plain(summarise(report))}
-    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpath.errors import JobError
-from onnxpath.report.data import Item, Report, as_plain, to_json
+from onnxpath.report.data import Item, Report
 from onnxpath.report.page import render
+from onnxpath.report.plain import as_plain, to_json
 
 PAGE, DATA, ARRAYS = "report.html", "report.json", "arrays"
 

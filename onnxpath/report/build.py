@@ -1,0 +1,122 @@
+"""From results to the report's plain data."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpath.pathway.pathway import Pathway
+from onnxpath.report import data
+from onnxpath.report.colour import make_map
+from onnxpath.runtime.model import Model, TensorInfo
+
+TOP = 5
+PACKAGES = ("onnxpath", "onnx", "onnxruntime-gpu", "onnxruntime", "onnx-graphsurgeon", "numpy")
+SINGLE_ENTRY = "the output has one entry: softmax and margin do not apply"
+
+
+def class_ref(index: int, names: Sequence[str]) -> data.ClassRef:
+    """Return a class with its name, or its index as name where names do not reach."""
+    return data.ClassRef(index, names[index] if 0 <= index < len(names) else str(index))
+
+
+def model_facts(model: Model, output: str | None = None) -> data.ModelFacts:
+    """Collect what a reader needs to know about the model file and what was found in it."""
+    layers, left_out = model.neurons(output)
+    place = model.readout(output)
+    notes = list(model.graph.notes)
+    if place.skipped:
+        notes.append(f"{place.skipped} at the end of '{place.output}' is skipped: targets are the logits before it")
+    if model.fixed_rows:
+        notes.append(f"the file fixes the batch at {model.fixed_rows}: inputs are run that many at a time")
+    return data.ModelFacts(
+        path=model.path.name if model.path else "(in memory)",
+        sha256=model.sha256 or "",
+        ir_version=model.ir_version,
+        opset=model.opset,
+        producer=model.graph.producer,
+        inputs=[_tensor(i) for i in model.inputs],
+        outputs=[_tensor(o) for o in model.outputs],
+        parameters=model.parameters,
+        nodes=len(model.graph.nodes),
+        neuron_layers=[data.NeuronLayer(n.name, n.op, n.neurons or 0, n.shape) for n in layers],
+        excluded_layers=[data.ExcludedLayer(name, reason) for name, reason in left_out.items()],
+        notes=notes,
+    )
+
+
+def _tensor(info: TensorInfo) -> data.TensorFacts:
+    return data.TensorFacts(info.name, info.dtype, info.shape)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of every package that a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def predictions(logits: NDArray[Any], names: Sequence[str], top: int = TOP) -> list[data.Prediction]:
+    """Return the highest entries of one output row, best first, with softmax where there are several."""
+    flat = np.asarray(logits, np.float64).reshape(-1)
+    shifted = np.exp(flat - flat.max())
+    softmax = shifted / shifted.sum()
+    best = np.argsort(-flat, kind="stable")[:top]
+    return [
+        data.Prediction(int(i), class_ref(int(i), names).name, float(flat[i]), float(softmax[i]) if flat.size > 1 else None)
+        for i in best
+    ]
+
+
+def pathway_facts(pathway: Pathway, names: Sequence[str]) -> data.PathwayFacts:
+    """Return the numbers of a pathway; its masks stay in the raw arrays."""
+    return data.PathwayFacts(
+        selector=pathway.selector,
+        sparsity=pathway.sparsity,
+        density=pathway.density,
+        logit=pathway.original.logit,
+        masked_logit=pathway.masked.logit,
+        prediction=class_ref(pathway.original.prediction, names),
+        masked_prediction=class_ref(pathway.masked.prediction, names),
+        kept=pathway.kept_prediction,
+        base_sparsity=pathway.base_sparsity,
+        dead_fraction=pathway.dead_fraction,
+        softmax=pathway.original.softmax,
+        masked_softmax=pathway.masked.softmax,
+        margin=pathway.margin,
+        layers=[data.LayerCount(c.name, c.neurons, c.kept, c.active) for c in pathway.layers],
+    )
+
+
+def maps(values: Mapping[str, NDArray[Any]], channel_axis: int | None, deltas: Mapping[str, float]) -> list[data.AttributionMap]:
+    """Return the maps as they are shown; channel_axis: of a map without batch axis, None for no channels."""
+    notes = {name: f"convergence delta {delta:.3g}" for name, delta in deltas.items()}
+    return [make_map(name, value, channel_axis, notes.get(name, "")) for name, value in values.items()]
+
+
+def item_warnings(pathway: Pathway | None, logits: NDArray[Any]) -> list[str]:
+    """Return what a reader should not overlook about one input."""
+    found = []
+    if np.size(logits) == 1:
+        found.append(SINGLE_ENTRY)
+    if pathway is None:
+        return found
+    if not pathway.kept_prediction:
+        found.append("the masked network predicts another class: this pathway does not carry the prediction")
+    if pathway.density < (1 - pathway.sparsity) * 0.99:
+        found.append(
+            f"density {pathway.density:.1%} is below the {1 - pathway.sparsity:.1%} asked for: "
+            "the other scores are zero or tie with the threshold"
+        )
+    if empty := [c.name for c in pathway.layers if c.kept == 0]:
+        found.append(f"no neuron is kept in {', '.join(empty[:3])}" + (f" and {len(empty) - 3} more" * (len(empty) > 3)))
+    return found

@@ -1,0 +1,44 @@
+"""Report data as JSON: fields under their own names, floats that are not finite as null."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onnxpath.report.data import Report
+from onnxpath.report.summary import summarise
+
+# Raised when a field of report.json changes its meaning or goes away; new fields do not raise it.
+SCHEMA = 1
+
+
+def as_plain(value: object) -> Any:
+    """Turn report data into dicts, lists, strings, numbers and None; numpy scalars and arrays included."""
+    if is_dataclass(value) and not isinstance(value, type):
+        shown = [item for item in fields(value) if item.metadata.get("json", True)]
+        return {item.name: as_plain(getattr(value, item.name)) for item in shown}
+    if isinstance(value, Mapping):
+        return {str(key): as_plain(item) for key, item in value.items()}
+    if isinstance(value, np.generic | np.ndarray):
+        return as_plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [as_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"report data cannot hold a {type(value).__name__}: {value!r}")
+
+
+def to_json(report: Report) -> str:
+    """Return report.json as text: UTF-8 safe, indented, in a stable order."""
+    plain = {"schema": SCHEMA, **as_plain(report), "summary": as_plain(summarise(report))}
+    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

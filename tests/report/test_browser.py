@@ -1,0 +1,108 @@
+"""The page in a real browser: no errors, no requests, every picture drawn, filters that work without script."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from onnxpath.report.colour import map_rgb, overlay
+from onnxpath.report.write import write_report
+
+from . import samples
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as engine:
+        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Write a report, open it, and return the page; console messages and requests are collected on it."""
+    opened = []
+
+    def open_it(report, width=1280, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        opened.append(page)
+        page.told, page.asked = [], []
+        page.on("console", lambda message: page.told.append(message.text))
+        page.on("pageerror", lambda error: page.told.append(str(error)))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(write_report(tmp_path, report).as_uri())
+        return page
+
+    yield open_it
+    for page in opened:
+        page.close()
+
+
+@pytest.mark.parametrize("name", samples.CASES)
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_page_opens_without_errors_requests_or_sideways_scrolling(open_page, name, width, scheme):
+    report = samples.CASES[name]()
+    page = open_page(report, width, scheme)
+    assert page.told == []
+    assert [url for url in page.asked if not url.startswith("data:")] == [page.url]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("main > section").count() == 9
+    assert page.locator("article").count() == len(report.items)
+    assert page.locator("svg:not([aria-hidden]):not([aria-label]), img:not([alt])").count() == 0
+
+
+def pixels_of(page, selector, size):
+    """Screenshot of an element, read at the centres of its size×size cells."""
+    import io
+
+    from PIL import Image
+
+    shot = Image.open(io.BytesIO(page.locator(selector).first.screenshot())).convert("RGB")
+    places = (np.arange(size) + 0.5) / size
+    rows, columns = (places * shot.height).astype(int), (places * shot.width).astype(int)
+    return np.asarray(shot)[np.ix_(rows, columns)].astype(int)
+
+
+def test_pictures_on_the_page_have_the_colours_of_the_data(open_page):
+    report = samples.report(1)
+    page = open_page(report)
+    entry, shown = report.items[0].maps[0], report.items[0].shown
+    expected = {
+        ".photo .pic": shown,
+        ".pair .pic >> nth=0": map_rgb(entry.values, entry.limit),
+        ".pair .pic >> nth=1": overlay(shown, entry.values, entry.limit),
+    }
+    for selector, colours in expected.items():
+        seen = pixels_of(page, selector, 16)[1:-1, 1:-1]  # the frame is drawn over the outermost cells
+        assert np.abs(seen - colours.astype(int)[1:-1, 1:-1]).max() <= 3, selector
+
+
+def test_filters_show_only_what_they_say(open_page):
+    report = samples.report(12)
+    page = open_page(report)
+    counts = {
+        "kept": sum(item.pathway.kept for item in report.items),
+        "changed": sum(not item.pathway.kept for item in report.items),
+        "wrong": sum(not item.correct for item in report.items),
+        "warned": sum(bool(item.warnings) for item in report.items),
+    }
+    for name, count in counts.items():
+        page.locator(f"label:has(#filter-{name})").click()
+        assert page.locator("article:visible").count() == count == page.locator(".tiles li:visible").count()
+    page.locator(".filters label").first.click()
+    assert page.locator("article:visible").count() == 12
+
+
+def test_tiles_lead_to_their_inputs(open_page):
+    page = open_page(samples.report(12))
+    page.locator(".tiles a").nth(7).click()
+    assert page.url.endswith("#item-7")
+    box = page.locator("#item-7").bounding_box()
+    assert 0 <= box["y"] < 900

@@ -1,0 +1,113 @@
+"""The page as text: every section on none, one and many inputs, nothing unescaped, nothing fetched, not too large."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from onnxpath.report.page import render
+from onnxpath.report.section import SECTIONS, in_order
+
+from . import samples
+
+NAMES = ["header", "overview", "legend", "gallery", "items", "failures", "warnings", "model", "run"]
+
+
+class Reader(HTMLParser):
+    """Collects tags with attributes, ids and text; void and open tags are told apart to see that all are closed."""
+
+    VOID = ("meta", "link", "input", "br", "image", "use", "path", "rect", "line", "fecolormatrix")
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.open, self.text = [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data + " "
+
+
+def read(html):
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    assert not [tag for tag in reader.open if tag not in ("p", "li")]
+    return reader
+
+
+def test_sections_stand_in_order():
+    assert [part.name for part in in_order()] == NAMES and set(SECTIONS.names()) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", samples.CASES)
+@pytest.mark.parametrize("section", NAMES)
+def test_every_section_on_every_report(section, name):
+    assert SECTIONS.get(section).render(samples.CASES[name]()).strip()
+
+
+@pytest.mark.parametrize("name", samples.CASES)
+def test_page_is_whole_and_fetches_nothing(name):
+    report = samples.CASES[name]()
+    page = read(render(report))
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids)) and set(NAMES) <= set(ids)
+    assert sum(tag == "article" for tag, _ in page.tags) == len(report.items)
+    assert not [tag for tag, _ in page.tags if tag in ("script", "img", "iframe", "object")]
+    for tag, attrs in page.tags:
+        target = attrs.get("href") or attrs.get("src") or ""
+        assert not re.match(r"(https?:)?//", target), target
+        if target.startswith("#"):
+            assert target[1:] in ids, f"{tag} leads to {target}, which is not there"
+        if tag == "svg" and attrs.get("aria-hidden") != "true":
+            assert attrs["role"] == "img" and attrs["aria-label"]
+        assert not [key for key in attrs if key.startswith("on")]
+
+
+def test_what_users_supply_is_escaped():
+    html = render(samples.unusual())
+    assert samples.NASTY not in html and "<script" not in html and "<img" not in html
+    assert samples.NASTY in read(html).text
+
+
+def test_numbers_of_an_input_are_on_the_page():
+    text = " ".join(read(render(samples.report(2))).text.split())
+    for said in (
+        "clipped at the 99.9th percentile of |value| =",
+        "summed over 3 channels",
+        "90 % sparsity was asked for",
+        "✕ prediction changed",
+        "✓ prediction kept",
+        "1 of 2 with a known label",
+        "400 40 10 % 200",
+    ):
+        assert said in text
+
+
+def test_failures_and_warnings_are_linked_from_the_top():
+    html = SECTIONS.get("header").render(samples.unusual())
+    assert "Failed (1)" in html and "Warnings (1)" in html
+    assert "Failed" not in SECTIONS.get("header").render(samples.report(1))
+
+
+def test_two_hundred_inputs_with_two_noisy_maps_of_224_pixels_fit_twelve_megabytes():
+    """40 inputs stand for 200; photographs, 12 KB each, are left out. The noise is as dense as a map."""
+    distance = np.hypot(*np.mgrid[-112:112, -112:112]) / 70
+    noise = np.random.default_rng(0).laplace(size=(3, 224, 224)) * np.exp(-(distance**2))
+    entry = samples.item(1, 224)
+    entry.maps = [samples.make_map("gradient", noise, 0)] * 2
+    entry.shown = np.zeros((224, 224, 3), np.uint8)
+    report = samples.report(0)
+    report.items = [entry] * 40
+    assert len(render(report)) * 200 / 40 < 12_000_000 - 200 * 12_000
