@@ -54,7 +54,7 @@ def import_model(model: onnx.ModelProto) -> Graph:
     _check_operators(model)
     weights = _hold_weights(model)
     metadata = {p.key: p.value for p in model.metadata_props}
-    opset = _opset(model)
+    opset, ir_version = _opset(model), model.ir_version
     if opset < WORKING_OPSET:
         try:
             model = version_converter.convert_version(model, WORKING_OPSET)
@@ -74,6 +74,8 @@ def import_model(model: onnx.ModelProto) -> Graph:
         {n.name: {p.key: p.value for p in n.metadata_props} for n in model.graph.node if n.metadata_props},
         metadata,
         [v.name for v in model.graph.input if v.name in initializers],
+        ir_version=ir_version,
+        file_opset=opset,
         producer=" ".join(p for p in (model.producer_name, model.producer_version) if p),
     )
     body.inputs = [t for t in body.inputs if t.name not in initializers]

@@ -32,7 +32,7 @@ class Graph:
 
     body: onnx-graphsurgeon's graph; node_metadata, model_metadata: `metadata_props`, which it would drop;
     initializer_inputs: initializers that the file lists as inputs too (IR 3); notes: what canonization did that a
-    user should know; producer: as written in the file.
+    user should know; producer, ir_version, file_opset: as written in the file.
     """
 
     body: gs.Graph
@@ -41,6 +41,8 @@ class Graph:
     initializer_inputs: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     producer: str = ""
+    ir_version: int = 0
+    file_opset: int = 0
 
     @property
     def nodes(self) -> list[Node]:
@@ -78,6 +80,8 @@ class Graph:
             list(self.initializer_inputs),
             list(self.notes),
             self.producer,
+            self.ir_version,
+            self.file_opset,
         )
 
     def cleanup(self) -> None:

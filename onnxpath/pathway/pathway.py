@@ -98,17 +98,22 @@ class Pathway:
             raise ShapeError(f"the pathways have different layers (at '{name}'); compare pathways of one model and input size")
         return mask
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the pathway as .npz: masks bit-packed, everything else as JSON; whole or not at all."""
+    def packed(self) -> dict[str, Array]:
+        """Return what a file of this pathway holds: masks as bits, everything else as JSON in bytes."""
         meta = {k: v for k, v in asdict(self).items() if k != "masks"}
         meta["format"] = FORMAT
         meta["masks"] = [{"layer": name, "shape": list(mask.shape)} for name, mask in self.masks.items()]
-        arrays: dict[str, Any] = {f"mask_{i}": np.packbits(m.reshape(-1)) for i, m in enumerate(self.masks.values())}
+        arrays = {f"mask_{i}": np.packbits(m.reshape(-1)) for i, m in enumerate(self.masks.values())}
+        return {"pathway": np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the pathway as .npz, whole or not at all. Raises JobError."""
         target = Path(path)
         draft = target.with_name(target.name + ".part")
+        arrays: dict[str, Any] = self.packed()
         try:
             with draft.open("wb") as file:
-                np.savez_compressed(file, metadata=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+                np.savez_compressed(file, **arrays)
             os.replace(draft, target)
         except OSError as error:
             draft.unlink(missing_ok=True)
@@ -116,10 +121,10 @@ class Pathway:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Pathway:
-        """Read a pathway that `save` wrote; InputError where the file is something else."""
+        """Read a pathway that `save` or a report wrote; InputError where the file is something else."""
         try:
             with np.load(path, allow_pickle=False) as data:
-                meta = json.loads(bytes(data["metadata"]))
+                meta = json.loads(bytes(data["pathway"]))
                 masks = {}
                 for index, entry in enumerate(meta.pop("masks")):
                     count = int(np.prod(entry["shape"]))

@@ -20,13 +20,18 @@ def select(scores: Mapping[str, Array], sparsity: float, scope: str = "global") 
     "layer" cuts each by itself. Returns layer -> bool [N, ...]. k = round((1 - sparsity) * count) are kept: those above
     the (k+1)-th largest score, so fewer where scores tie there. Raises InputError, UnknownName.
     """
+    check_cut(sparsity, scope)
+    if scope == "layer":
+        return {name: _cut({name: s}, sparsity)[name] for name, s in scores.items()}
+    return _cut(scores, sparsity)
+
+
+def check_cut(sparsity: float, scope: str) -> None:
+    """Raise InputError or UnknownName where a sparsity or a scope cannot be used."""
     if scope not in SCOPES:
         raise unknown("scope", [scope], SCOPES)
     if not 0 <= sparsity <= 1:
         raise InputError(f"sparsity is the fraction of neurons pruned, 0 to 1; {sparsity} was given")
-    if scope == "layer":
-        return {name: _cut({name: s}, sparsity)[name] for name, s in scores.items()}
-    return _cut(scores, sparsity)
 
 
 def _cut(scores: Mapping[str, Array], sparsity: float) -> dict[str, Array]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpath.batch.explain import Explained
+from onnxpath.batch.inputs import label_of
+from onnxpath.batch.preprocess import Preprocess
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.report import data
 from onnxpath.report.colour import make_map
+from onnxpath.report.write import save_arrays
 from onnxpath.runtime.model import Model, TensorInfo
 
 TOP = 5
@@ -120,3 +125,32 @@ def item_warnings(pathway: Pathway | None, logits: NDArray[Any]) -> list[str]:
     if empty := [c.name for c in pathway.layers if c.kept == 0]:
         found.append(f"no neuron is kept in {', '.join(empty[:3])}" + (f" and {len(empty) - 3} more" * (len(empty) > 3)))
     return found
+
+
+def map_channel_axis(model: Model, preprocess: Preprocess) -> int | None:
+    """Return the channel axis of a map without its batch axis: of pictures by their layout, None for anything else."""
+    rank = len(model.inputs[0].shape)
+    return None if rank != 4 else (2 if preprocess.layout == "NHWC" else 0)
+
+
+def finished_item(folder: Path, result: Explained, names: Sequence[str], channel_axis: int | None) -> data.Item:
+    """Save one input's raw arrays and pathway in the report's folder, and return its entry."""
+    label = label_of(result.item, names or None)
+    known = list(names) or list(result.item.classes or ())
+    item = data.Item(
+        name=result.item.name,
+        file=str(result.item.path),
+        label=data.ClassRef(*label) if label else None,
+        predictions=predictions(result.logits, known),
+        target=class_ref(result.target, known) if result.target >= 0 else None,
+        pathway=pathway_facts(result.pathway, known) if result.pathway else None,
+        maps=maps(result.maps, channel_axis, result.deltas),
+        seconds=result.seconds,
+        warnings=item_warnings(result.pathway, result.logits),
+        shown=result.loaded.shown,
+    )
+    arrays = {f"map_{name}": value for name, value in result.maps.items()} | {"logits": result.logits}
+    if result.pathway is not None:
+        arrays |= result.pathway.packed()
+    item.arrays = save_arrays(folder, item, arrays)
+    return item

@@ -56,15 +56,21 @@ def save_arrays(folder: Path, item: Item, arrays: Mapping[str, NDArray[Any]]) ->
     Returns the .npz's path relative to the folder, with forward slashes, to be kept in `item.arrays`.
     """
     path = f"{ARRAYS}/{file_stem(item.name)}.npz"
-    buffer = io.BytesIO()
     named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
-    np.savez_compressed(buffer, **named)
     facts = as_plain(replace(item, arrays=path))
     facts["contents"] = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in named.items()}
-    write_bytes(Path(folder, path), buffer.getvalue())
+    save_npz(Path(folder, path), named)
     text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(Path(folder, path).with_suffix(".json"), text.encode("utf-8"))
     return path
+
+
+def save_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as a compressed .npz, whole or not at all. Raises JobError."""
+    buffer = io.BytesIO()
+    named: dict[str, Any] = dict(arrays)
+    np.savez_compressed(buffer, **named)
+    write_bytes(path, buffer.getvalue())
 
 
 def file_stem(name: str) -> str:

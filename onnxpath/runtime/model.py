@@ -83,6 +83,16 @@ class Model:
         """Hash of the file, None where the model did not come from one."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest() if self.path else None
 
+    @property
+    def ir_version(self) -> int:
+        """IR version of the file."""
+        return self.graph.ir_version
+
+    @property
+    def opset(self) -> int:
+        """Opset of the file; the canonized graph's may be newer."""
+        return self.graph.file_opset
+
     @cached_property
     def parameters(self) -> int:
         """Number of float weights."""
@@ -156,14 +166,18 @@ class Model:
         its last row; results beyond the slice's length are to be dropped.
         """
         total = rows_of(feeds)
+        size = self.rows_per_run(feeds)
         fixed = self.fixed_rows
-        size = fixed or min(MOST_ROWS, max(1, self.memory // max(1, self._row_bytes(feeds))))
         for start in range(0, total, size):
             stop = min(start + size, total)
             part = {k: v[start:stop] for k, v in feeds.items()}
             if fixed and stop - start < fixed:
                 part = {k: np.concatenate([v, np.repeat(v[-1:], fixed - len(v), 0)]) for k, v in part.items()}
             yield part, slice(start, stop)
+
+    def rows_per_run(self, feeds: Mapping[str, Array]) -> int:
+        """Return how many rows of such inputs one run takes: the fixed batch, or what the memory budget allows."""
+        return self.fixed_rows or min(MOST_ROWS, max(1, self.memory // max(1, self._row_bytes(feeds))))
 
     @cached_property
     def fixed_rows(self) -> int | None:

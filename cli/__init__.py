@@ -1,0 +1,1 @@
+"""The command line of onnxpath; the work is done by the package onnxpath."""

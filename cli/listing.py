@@ -1,0 +1,76 @@
+"""`onnxpath list`: what there is to choose from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from onnxpath_cli.common import Json, errors_as_text, print_json, say
+
+
+def _methods() -> list[dict[str, Any]]:
+    from onnxpath.attribution.attribute import METHODS, default_options
+
+    return [
+        {
+            "name": name,
+            "about": _about(METHODS.get(name).function),
+            "options": default_options(METHODS.get(name)),
+            "exportable": METHODS.get(name).exportable,
+        }
+        for name in METHODS.names()
+    ]
+
+
+def _selectors() -> list[dict[str, Any]]:
+    from onnxpath.pathway.selectors import SELECTORS
+
+    entries = [(name, SELECTORS.get(name)) for name in SELECTORS.names()]
+    return [{"name": n, "about": _about(f), "options": getattr(f, "__kwdefaults__", None) or {}} for n, f in entries]
+
+
+def _rules() -> list[dict[str, Any]]:
+    from onnxpath.runtime.model import RULE_SETS
+
+    return [
+        {"name": name, "about": f"{len(rules.operators())} operators", "operators": {o: r.kind for o, r in sorted(rules.operators().items())}}
+        for name, rules in RULE_SETS.items()
+    ]
+
+
+def _sections() -> list[dict[str, Any]]:
+    from onnxpath.report import SECTIONS
+
+    return [{"name": name, "about": SECTIONS.get(name).title} for name in SECTIONS.names()]
+
+
+KINDS = {"methods": _methods, "selectors": _selectors, "rules": _rules, "sections": _sections}
+
+
+def _about(thing: Any) -> str:
+    return (thing.__doc__ or "").strip().splitlines()[0] if thing.__doc__ else ""
+
+
+@errors_as_text
+def listing(
+    kind: Annotated[str, typer.Argument(help="methods, selectors, rules or sections.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """List attribution methods, selectors, rule sets or report sections.
+
+    Example: onnxpath list methods
+    """
+    from onnxpath.errors import unknown
+
+    if kind not in KINDS:
+        raise unknown("kind of list", [kind], KINDS)
+    entries = KINDS[kind]()
+    if json:
+        print_json(entries)
+        return
+    width = max(len(entry["name"]) for entry in entries)
+    for entry in entries:
+        say(f"{entry['name']:<{width}}  {entry['about']}")
+        if options := entry.get("options"):
+            say(f"{'':<{width}}  options: " + ", ".join(f"{k}={v!r}" for k, v in options.items()))
