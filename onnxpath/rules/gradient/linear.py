@@ -15,45 +15,69 @@ def explicit(auto_pad: str, operator: str) -> None:
 
 
 @gradient("Conv")
-def conv(op, dy, y, X, W, B=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None):
+def conv(
+    op, dy, y, X, W, B=None, *, auto_pad="NOTSET", dilations=None, group=1, kernel_shape=None, pads=None, strides=None
+):
     explicit(auto_pad, "Conv")
     w = window(X, static_kernel(W, kernel_shape), strides, pads, dilations)
-    spatial = [0, *range(2, rank(X))]
     return (
         conv_input_grad(op, dy, X, W, w, group) if op.wants(0) else None,
         conv_weight_grad(op, dy, X, W, w, group) if op.wants(1) else None,
-        op.ReduceSum(dy, spatial, keepdims=0) if op.wants(2) else None,
+        op.ReduceSum(dy, [0, *range(2, rank(X))], keepdims=0) if op.wants(2) else None,
     )
 
 
 @gradient("Gemm", broadcasts=True)
 def gemm(op, dy, y, A, B, C=None, *, alpha=1.0, beta=1.0, transA=0, transB=0):
+    def product(left, right, transA, transB):
+        return op.Gemm(left, right, alpha=alpha, transA=transA, transB=transB)
+
     dA = dB = dC = None
     if op.wants(0):
-        dA = op.Gemm(B, dy, alpha=alpha, transA=transB, transB=1) if transA else op.Gemm(dy, B, alpha=alpha, transB=1 - transB)
+        dA = known_last(product(B, dy, transB, 1) if transA else product(dy, B, 0, 1 - transB), A)
     if op.wants(1):
-        dB = op.Gemm(dy, A, alpha=alpha, transA=1, transB=transA) if transB else op.Gemm(A, dy, alpha=alpha, transA=1 - transA)
+        dB = known_last(product(dy, A, 1, transA) if transB else product(A, dy, 1 - transA, 0), B)
     if op.wants(2):
-        dC = dy if beta == 1.0 else op.Mul(dy, op.like(beta, dy))
+        dC = dy if beta == 1.0 else op.Mul(dy, beta)
     return dA, dB, dC
+
+
+def known_last(made, like):
+    """Give the last two axes of a product the sizes of `like`, which are theirs: only the axes before broadcast."""
+    made.shape = [*made.shape[:-2], *like.shape[-2:]]
+    return made
 
 
 @gradient("MatMul", broadcasts=True)
 def matmul(op, dy, y, A, B):
-    a, b = rank(A), rank(B)
+    if rank(A) > 1 and rank(B) == 2:
+        return matmul_by_matrix(op, dy, A, B)
     # A vector is a row on the left and a column on the right; its axis is not in the output.
-    if b == 1:
+    if rank(B) == 1:
         dy = op.Unsqueeze(dy, [-1])
-    if a == 1:
+    if rank(A) == 1:
         dy = op.Unsqueeze(dy, [-2])
-    rows = op.Unsqueeze(A, [0]) if a == 1 else A
-    columns = op.Unsqueeze(B, [1]) if b == 1 else B
-    dA = op.MatMul(dy, transposed(op, columns)) if op.wants(0) else None
-    dB = op.MatMul(transposed(op, rows), dy) if op.wants(1) else None
-    if a == 1 and dA is not None:
-        dA = op.Squeeze(dA, [-2])
-    if b == 1 and dB is not None:
-        dB = op.Squeeze(dB, [-1])
+    rows = op.Unsqueeze(A, [0]) if rank(A) == 1 else A
+    columns = op.Unsqueeze(B, [1]) if rank(B) == 1 else B
+    dA = dB = None
+    if op.wants(0):
+        dA = known_last(op.MatMul(dy, transposed(op, columns)), rows)
+        dA = op.Squeeze(dA, [-2]) if rank(A) == 1 else dA
+    if op.wants(1):
+        dB = known_last(op.MatMul(transposed(op, rows), dy), columns)
+        dB = op.Squeeze(dB, [-1]) if rank(B) == 1 else dB
+    return dA, dB
+
+
+def matmul_by_matrix(op, dy, A, B):
+    """The form of dense layers: the matrix's gradient sums over all rows of the batch in one product."""
+    dA = dB = None
+    if op.wants(0):
+        dA = op.MatMul(dy, transposed(op, B))
+        dA.shape = list(A.shape)
+    if op.wants(1):
+        rows, dy_rows = (t if rank(t) == 2 else op.Flatten(t, axis=-1) for t in (A, dy))
+        dB = known_last(op.MatMul(transposed(op, rows), dy_rows), B)
     return dA, dB
 
 

@@ -1,15 +1,14 @@
-"""Operators that move values about."""
+"""Operators that move values about without computing on them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from onnxpath.errors import ShapeError
 from onnxpath.graph.ir import Constant, rank
+from onnxpath.lowering.conv import with_spatial
+from onnxpath.lowering.scatter import fill_around, numbered, put_back, scatter_flat, zeros_like
 from onnxpath.rules.gradient.table import gradient
 from onnxpath.rules.ruleset import ZERO
-
-gradient.same("Identity")
 
 
 @gradient("Reshape")
@@ -20,6 +19,53 @@ def reshape(op, dy, y, data, shape, *, allowzero=0):
 @gradient("Flatten")
 def flatten(op, dy, y, input, *, axis=1):
     return op.reshape_like(dy, input)
+
+
+@gradient("Squeeze")
+def squeeze(op, dy, y, data, axes=None):
+    return op.reshape_like(dy, data), ZERO
+
+
+@gradient("Unsqueeze")
+def unsqueeze(op, dy, y, data, axes):
+    return op.reshape_like(dy, data), ZERO
+
+
+@gradient("Transpose")
+def transpose(op, dy, y, data, *, perm=None):
+    return op.Transpose(dy, perm=np.argsort(perm).tolist() if perm is not None else None)
+
+
+@gradient("Expand", broadcasts=True)
+def expand(op, dy, y, input, shape):
+    return dy, ZERO
+
+
+@gradient("Tile")
+def tile(op, dy, y, input, repeats):
+    # Every axis is seen as (repeat, size), and the repeats are summed.
+    pairs = op.Concat(op.Unsqueeze(repeats, [1]), op.Unsqueeze(op.shape_of(input), [1]), axis=1)
+    return op.ReduceSum(op.Reshape(dy, op.Reshape(pairs, [-1])), list(range(0, 2 * rank(input), 2)), keepdims=0), ZERO
+
+
+@gradient("Trilu")
+def trilu(op, dy, y, input, k=None, *, upper=1):
+    return op.Trilu(dy, k, upper=upper), ZERO
+
+
+@gradient("DepthToSpace")
+def depth_to_space(op, dy, y, input, *, blocksize, mode="DCR"):
+    packed = op.SpaceToDepth(dy, blocksize=blocksize)
+    if mode == "DCR":
+        return packed
+    # SpaceToDepth puts the block before the channel; CRD has it behind.
+    block = op.Reshape(packed, with_spatial(op, [0, blocksize**2, -1], input))
+    return op.reshape_like(op.Transpose(block, perm=[0, 2, 1, 3, 4]), input)
+
+
+@gradient("SpaceToDepth")
+def space_to_depth(op, dy, y, input, *, blocksize):
+    return op.DepthToSpace(dy, blocksize=blocksize)
 
 
 @gradient("Concat")
@@ -33,64 +79,55 @@ def concat(op, dy, y, *inputs, axis):
     return op.Split(dy, split, outputs=len(inputs), axis=axis) if len(inputs) > 1 else dy
 
 
+@gradient("Split", several=True)
+def split(op, dy, y, input, split=None, *, axis=0, num_outputs=None):
+    parts = [d if d is not None else zeros_like(op, part) for d, part in zip(dy, y, strict=True)]
+    return op.Concat(*parts, axis=axis), ZERO
+
+
 @gradient("Slice")
 def slice_(op, dy, y, data, starts, ends, axes=None, steps=None):
-    # Which places were taken is itself a Slice of the places' numbers, so every start, end and step is right.
-    n = rank(data)
-    known = all(isinstance(t, Constant) for t in (starts, ends, axes, steps) if t is not None)
-    sizes = list(data.shape)
-    if known:
-        grad = dy
-        axes_ = axes.values.tolist() if axes is not None else list(range(len(starts.values)))
-        steps_ = steps.values.tolist() if steps is not None else [1] * len(axes_)
-        for a, s, e, t in zip(axes_, starts.values.tolist(), ends.values.tolist(), steps_, strict=True):
-            grad = _unslice(op, grad, data, a % n, s, e, t, sizes[a % n])
-        return grad, ZERO, ZERO, ZERO, ZERO
-    raise ShapeError(f"the gradient of Slice '{y.name}' needs starts, ends, axes and steps that are constants")
+    cuts = known_cuts(data, starts, ends, axes, steps)
+    if cuts is None:
+        # Which places were taken is itself a Slice of the places' numbers, so every start, end and step is right.
+        dx = scatter_flat(op, dy, op.Slice(numbered(op, data), starts, ends, axes, steps), data)
+    else:
+        dx = dy
+        for axis, cut in cuts:
+            dx = uncut(op, dx, data, axis, cut)
+    return dx, ZERO, ZERO, ZERO, ZERO
 
 
-def _unslice(op, dy, data, axis, start, end, step, size):
-    """Put dy back at data[start:end:step] along one axis, zeros elsewhere."""
-    if not isinstance(size, int):
-        return _unslice_unknown(op, dy, data, axis, start, end, step)
-    places = range(*slice(start, _open(end), step).indices(size))
-    if len(places) == size and step == 1:
-        return dy
-    n = rank(dy)
-    if step == 1:
-        pads = [0] * 2 * n
-        pads[axis], pads[axis + n] = places[0], size - 1 - places[-1]
-        return op.Pad(dy, pads)
-    source = np.full(size, len(places), np.int64)
-    source[list(places)] = np.arange(len(places))
-    # One row of zeros at the end is what the places not taken read.
-    pads = [0] * 2 * n
-    pads[axis + n] = 1
-    return op.Gather(op.Pad(dy, pads), source, axis=axis)
+def known_cuts(data, starts, ends, axes, steps):
+    """Return [(axis, slice)], or None where they or the sizes that they depend on are known at run time only."""
+    if not all(isinstance(t, Constant) for t in (starts, ends, axes, steps) if t is not None):
+        return None
+    begins, stops = starts.values.tolist(), ends.values.tolist()
+    axes_ = [a % rank(data) for a in axes.values.tolist()] if axes is not None else list(range(len(begins)))
+    steps_ = steps.values.tolist() if steps is not None else [1] * len(begins)
+    if any(step != 1 and not isinstance(data.shape[axis], int) for axis, step in zip(axes_, steps_, strict=True)):
+        return None
+    return [(axis, slice(*cut)) for axis, *cut in zip(axes_, begins, stops, steps_, strict=True)]
 
 
-def _open(end):
-    return None if end <= -(2**31) else end
-
-
-def _unslice_unknown(op, dy, data, axis, start, end, step):
-    count = op.Shape(data, start=axis, end=axis + 1)
-    places = op.Slice(op.Range(0, op.Squeeze(count, [0]), 1), [start], [end], [0], [step])
-    zeros = op.Expand(op.like(0, dy), op.Concat(count, op.const([1]), axis=0))
-    del zeros
-    first = [axis, *(i for i in range(rank(dy)) if i != axis)]
-    back = np.argsort(first).tolist()
-    moved = op.Transpose(dy, perm=first)
-    rest = op.Slice(op.Shape(moved), [1], [2**31], [0])
-    base = op.Expand(op.like(0, dy), op.Concat(count, rest, axis=0))
-    return op.Transpose(op.ScatterND(base, op.Unsqueeze(places, [1]), moved), perm=back)
+def uncut(op, dy, data, axis, cut):
+    """Put dy back at data[cut] along one axis, zeros elsewhere."""
+    size = data.shape[axis]
+    if isinstance(size, int):
+        return put_back(op, dy, axis, list(range(*cut.indices(size))), size)
+    size = op.Shape(data, start=axis, end=axis + 1)
+    before = op.Min(size, cut.start) if cut.start >= 0 else op.Max(op.Add(size, cut.start), 0)
+    after = op.Sub(op.Sub(size, before), op.Shape(dy, start=axis, end=axis + 1))
+    return fill_around(op, dy, axis, before, after)
 
 
 @gradient("Pad")
 def pad(op, dy, y, data, pads, constant_value=None, axes=None, *, mode="constant"):
-    if mode != "constant" or not isinstance(pads, Constant):
-        raise ShapeError(f"the gradient of Pad '{y.name}' is written for constant mode with known pads only")
-    axes_ = axes.values.tolist() if axes is not None else list(range(rank(data)))
-    dx = op.Pad(dy, (-pads.values).tolist(), None, axes_ if axes is not None else None)
-    fill = op.Sub(op.ReduceSum(dy, keepdims=0), op.ReduceSum(dx, keepdims=0)) if op.wants(2) else None
-    return dx, ZERO, fill
+    if mode != "constant":
+        # As for Slice: the padded numbers of the places say where each value came from.
+        return scatter_flat(op, dy, op.Pad(numbered(op, data), pads, None, axes, mode=mode), data), ZERO, ZERO, ZERO
+    dx = op.Pad(dy, -pads.values if isinstance(pads, Constant) else op.Neg(pads), None, axes)
+    fill = None
+    if op.wants(2):
+        fill = op.reshape_like(op.Sub(op.ReduceSum(dy, keepdims=0), op.ReduceSum(dx, keepdims=0)), constant_value)
+    return dx, ZERO, fill, ZERO

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from onnxpath.lowering.activation import gate
 from onnxpath.lowering.conv import spatial_of, window
 from onnxpath.lowering.pool import average_pool_grad, max_pool_grad
 from onnxpath.rules.gradient.linear import explicit
@@ -12,7 +13,18 @@ from onnxpath.rules.gradient.table import gradient
 
 @gradient("MaxPool")
 def max_pool(
-    op, dy, y, X, *, auto_pad="NOTSET", ceil_mode=0, dilations=None, kernel_shape, pads=None, storage_order=0, strides=None
+    op,
+    dy,
+    y,
+    X,
+    *,
+    auto_pad="NOTSET",
+    ceil_mode=0,
+    dilations=None,
+    kernel_shape,
+    pads=None,
+    storage_order=0,
+    strides=None,
 ):
     explicit(auto_pad, "MaxPool")
     return max_pool_grad(op, dy, X, y, window(X, kernel_shape, strides, pads, dilations), ceil_mode)
@@ -20,11 +32,30 @@ def max_pool(
 
 @gradient("AveragePool")
 def average_pool(
-    op, dy, y, X, *, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0, dilations=None, kernel_shape, pads=None,
+    op,
+    dy,
+    y,
+    X,
+    *,
+    auto_pad="NOTSET",
+    ceil_mode=0,
+    count_include_pad=0,
+    dilations=None,
+    kernel_shape,
+    pads=None,
     strides=None,
 ):
     explicit(auto_pad, "AveragePool")
     return average_pool_grad(op, dy, X, window(X, kernel_shape, strides, pads, dilations), ceil_mode, count_include_pad)
+
+
+@gradient("GlobalMaxPool")
+def global_max_pool(op, dy, y, X):
+    """The first maximum in scan order wins, as in MaxPool."""
+    flat = op.Reshape(X, [0, 0, -1])
+    places = op.Range(0, op.Squeeze(op.Shape(flat, start=2, end=3), [0]), 1)
+    wins = op.Equal(places, op.ArgMax(flat, axis=2, keepdims=1))
+    return op.reshape_like(gate(op, op.Reshape(dy, [0, 0, 1]), wins), X)
 
 
 @gradient("GlobalAveragePool")
