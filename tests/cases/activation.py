@@ -1,5 +1,7 @@
 """Activation functions and softmax."""
 
+from math import inf
+
 from tests.cases.case import case, constant, real, weight
 
 POINTWISE = [
@@ -87,5 +89,9 @@ CASES = [
     *(
         case(f"{op}/opset 11, default axis", f"y = {op}(x)", x=real(2, 3, 4), opset=11)
         for op in ("Softmax", "LogSoftmax")
+    ),
+    case("Hardmax/times its input", "h = Hardmax<axis = 1>(x) y = Mul(x, h)", x=real(2, 3, 4)),
+    case(
+        "Softmax/masked", "m = Add(x, mask) y = Softmax(m)", x=real(2, 3), mask=constant([[0, -inf, 0], [0, 0, -inf]])
     ),
 ]

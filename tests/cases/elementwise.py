@@ -89,6 +89,7 @@ CASES = [
     case(
         "Cast/through integers", "i = Cast<to = 7>(x) s = Cast<to = 1>(i) y = Mul(x, s)", x=real(2, 6), kinks=(-1, 0, 1)
     ),
+    case("CastLike", "t = CastLike(x, d) s = Mul(t, t) y = CastLike(s, x)", x=real(2, 3), d=constant(1.0, "float64")),
     case("Dropout/inference", "y = Dropout(x)", x=real(2, 3)),
     case("Dropout/ratio as input", "y, mask = Dropout(x, r, t)", x=real(2, 3), r=constant(0.4), t=constant(False)),
     case("Dropout/opset 10", "y = Dropout<ratio = 0.3>(x)", x=real(2, 3), opset=10),

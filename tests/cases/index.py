@@ -26,4 +26,12 @@ CASES = [
     case("Gather/embedding", "y = Gather(table, i)", table=weight(6, 3), i=fed([[0, 5], [2, 0]])),
     case("GatherElements", "y = GatherElements<axis = 1>(x, i)", x=real(2, 3), i=constant([[0, 2], [1, 1]])),
     case("GatherElements/axis 0, negative", "y = GatherElements(x, i)", x=real(3, 2), i=fed([[-1, 0], [-1, 1]])),
+    case("GatherND", "y = GatherND(x, i)", x=real(3, 4), i=constant([[0, 1], [2, -1], [0, 1]])),
+    case("GatherND/whole rows", "y = GatherND(x, i)", x=real(3, 2, 2), i=constant([[2], [0], [-1]])),
+    case(
+        "GatherND/batch_dims",
+        "y = GatherND<batch_dims = 1>(x, i)",
+        x=real(2, 3, 2),
+        i=constant([[[1], [-1]], [[0], [0]]]),
+    ),
 ]

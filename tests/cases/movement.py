@@ -174,4 +174,9 @@ CASES = [
     case("Unsqueeze/negative axes in disorder", "y = Unsqueeze(x, axes)", x=real(2, 3), axes=constant([-1, 0])),
     case("Unsqueeze/axes as a scalar of the last place", "y = Unsqueeze(x, axes)", x=real(), axes=constant([0])),
     case("Unsqueeze/opset 11", "y = Unsqueeze<axes = [0, 2]>(x)", x=real(2, 3), opset=11),
+    case("DepthToSpace", "y = DepthToSpace<blocksize = 2>(x)", x=real(2, 8, 2, 3)),
+    case("DepthToSpace/CRD", 'y = DepthToSpace<blocksize = 2, mode = "CRD">(x)', x=real(1, 8, 2, 3)),
+    case("SpaceToDepth", "y = SpaceToDepth<blocksize = 2>(x)", x=real(2, 2, 4, 6)),
+    case("Trilu", "y = Trilu(x)", x=real(2, 3, 4)),
+    case("Trilu/lower, shifted", "y = Trilu<upper = 0>(x, k)", x=real(4, 3), k=constant(-1)),
 ]

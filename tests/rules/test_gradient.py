@@ -5,7 +5,6 @@ import onnx
 import pytest
 
 import onnxpath
-from onnxpath.errors import UnsupportedOperator
 from onnxpath.rules.gradient import gradient
 from tests.cases import CASES
 from tests.check import check_derivative, check_provider, check_symbolic, close, doubled, provider, reference, to_double
@@ -14,39 +13,24 @@ every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 BY_DIMS = [(case, dims) for case in CASES for dims in case.dims]
 
 
-def build(model, wrt):
-    """gradient_graph; a row whose rule is still to come is an expected failure."""
-    try:
-        return onnxpath.gradient_graph(model, wrt)
-    except UnsupportedOperator as gap:
-        pytest.xfail(str(gap))
-
-
 @every_case
 def test_derivative(case):
-    check_derivative(case, build)
+    check_derivative(case, onnxpath.gradient_graph)
 
 
 @every_case
 def test_provider(case):
-    check_provider(case, build)
+    check_provider(case, onnxpath.gradient_graph)
 
 
 @pytest.mark.parametrize(("case", "dims"), BY_DIMS, ids=[f"{case.name}-{dims}" for case, dims in BY_DIMS])
 def test_symbolic(case, dims):
-    check_symbolic(case, build, dims)
+    check_symbolic(case, onnxpath.gradient_graph, dims)
 
 
 def test_every_rule_has_a_case():
     covered = {operator for case in CASES for operator in case.operators}
     assert not sorted(gradient.operators().keys() - covered)
-
-
-@pytest.mark.xfail(strict=True, raises=UnsupportedOperator, reason="rules of the table are still to come")
-def test_every_case_has_a_rule():
-    """Once this passes, `build` above is onnxpath.gradient_graph itself."""
-    for case in CASES:
-        onnxpath.gradient_graph(case.model(), case.wrt)
 
 
 # The maximum of a window that holds it more than once: the first in scan order takes the whole cotangent.
@@ -99,3 +83,39 @@ def test_the_reference_computes_in_float64(case):
             assert np.any(outputs[name] != outputs[name].astype(np.float32)), (
                 f"{case.name}: '{name}' is computed in float32"
             )
+
+
+# On a kink, where no derivative exists: the conventions of torch; Clip is taken for ReLU6, flat at both of its bounds.
+KINKS = [
+    # call, x, gradient for a cotangent of ones
+    ("Relu(x)", [0], [0]),
+    ("LeakyRelu<alpha = 0.25>(x)", [0], [0.25]),
+    ("PRelu(x, quarter)", [0], [0.25]),
+    ("Elu<alpha = 0.5>(x)", [0], [0.5]),
+    ("Celu(x)", [0], [1]),
+    ("HardSigmoid<alpha = 0.5>(x)", [-1, 1], [0, 0]),
+    ("HardSwish(x)", [-3, 3], [0, 1]),
+    ("Clip(x, zero, six)", [0, 6], [0, 0]),
+    ("ThresholdedRelu(x)", [1], [0]),
+    ("Shrink(x)", [-0.5, 0.5], [0, 0]),
+    ("Abs(x)", [0], [0]),
+    ("Max(x, zero)", [0], [0.5]),
+    ("Min(x, six)", [6, 5], [0.5, 1]),
+    ("ReduceMax(x)", [1, 2, 2], [0, 0.5, 0.5]),
+    ("ReduceMin(x)", [1, 1, 2], [0.5, 0.5, 0]),
+    ("ReduceL1(x)", [0, 1], [0, 1]),
+    ("ReduceL2(x)", [0, 0], [0, 0]),
+    ("ReduceProd(x)", [0, 0, 3], [0, 0, 0]),
+]
+
+
+@pytest.mark.parametrize(("call", "x", "expected"), KINKS, ids=[row[0] for row in KINKS])
+def test_convention_on_a_kink(call, x, expected):
+    model = onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["": 21]> m (float[{len(x)}] x) => (float[n] y)'
+        f"<float zero = {{0}}, float six = {{6}}, float[1] quarter = {{0.25}}> {{ y = {call} }}"
+    )
+    x = np.array(x, np.float32)
+    ones = np.ones_like(provider(model, {"x": x})["y"])
+    grad = provider(onnxpath.gradient_graph(model), {"x": x, "grad_y": ones})["grad_x"]
+    np.testing.assert_array_equal(grad, np.array(expected, np.float32))

@@ -1,0 +1,42 @@
+"""Rules are written against the ONNX schema: every attribute, with the schema's default, and every input."""
+
+import inspect
+
+import onnx
+import pytest
+
+from onnxpath.rules.gradient import gradient
+
+NEWEST_OPSET = 26
+WRITTEN = [rule for rule in gradient.operators().values() if rule.function is not None]
+
+
+def parameters(rule, kind):
+    return [p for p in inspect.signature(rule.function).parameters.values() if p.kind in kind]
+
+
+def default_of(attribute):
+    """The default of a schema attribute in Python: None without one, inspect's `empty` where it is required."""
+    if attribute.required:
+        return inspect.Parameter.empty
+    value = onnx.helper.get_attribute_value(attribute.default_value) if attribute.default_value.type else None
+    return value.decode() if isinstance(value, bytes) else value
+
+
+@pytest.mark.parametrize("rule", WRITTEN, ids=lambda rule: rule.operator)
+def test_attributes_are_those_of_the_schema(rule):
+    schema = onnx.defs.get_schema(rule.operator, NEWEST_OPSET)
+    written = {p.name: p.default for p in parameters(rule, {inspect.Parameter.KEYWORD_ONLY})}
+    expected = {name: default_of(attribute) for name, attribute in schema.attributes.items()}
+    assert written.keys() == expected.keys()
+    for name, default in expected.items():
+        assert written[name] == (pytest.approx(default, rel=1e-6) if isinstance(default, float) else default), name
+
+
+@pytest.mark.parametrize("rule", WRITTEN, ids=lambda rule: rule.operator)
+def test_inputs_are_those_of_the_schema(rule):
+    kinds = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
+    written = [p.name.lower() for p in parameters(rule, kinds)]
+    expected = [i.name.lower() for i in onnx.defs.get_schema(rule.operator, NEWEST_OPSET).inputs]
+    assert written[:3] == ["op", "dy", "y"]
+    assert written[3:] == expected or (written[3:] == ["x"] and expected == ["input"])
