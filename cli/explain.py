@@ -69,17 +69,18 @@ def explain(
             failures.append(result)
             continue
         (shown,) = maps(result.maps, map_channel_axis(loaded, chosen), result.deltas)
-        stem = out / file_stem(result.item.name)
-        save_npz(stem.with_suffix(".npz"), {"map": result.maps[method], "logits": result.logits})
-        write_bytes(stem.with_suffix(".png"), map_png(shown.values, shown.limit))
+        stem = file_stem(result.item.name)
+        array, picture = out / f"{stem}.npz", out / f"{stem}.png"
+        save_npz(array, {"map": result.maps[method], "logits": result.logits})
+        write_bytes(picture, map_png(shown.values, shown.limit))
         target_name = class_ref(result.target, names).name
         rows.append(
             {
                 "input": result.item.name,
                 "target": result.target,
                 "target_name": target_name,
-                "array": str(stem.with_suffix(".npz")),
-                "picture": str(stem.with_suffix(".png")),
+                "array": str(array),
+                "picture": str(picture),
                 "clipping": shown.clipping,
                 "delta": result.deltas.get(method),
                 "kept": result.pathway.kept_prediction if result.pathway else None,
