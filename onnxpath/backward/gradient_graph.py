@@ -11,7 +11,8 @@ from onnxpath.backward.walk import backward
 from onnxpath.errors import OnnxPathError, UnknownName, unknown
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, is_float
+from onnxpath.graph.ir import Graph, is_float, rank
+from onnxpath.graph.query import downstream
 from onnxpath.rules.gradient import gradient
 
 
@@ -40,12 +41,13 @@ def gradient_graph(
     tensors = graph.tensors()
     seeds = {}
     for name in targets:
+        rank(tensors[name])  # an input of unknown rank is not valid ONNX
         seeds[name] = op.add_input(prefix + name, tensors[name].dtype, tensors[name].shape)
     grads = backward(op, gradient, seeds, sources)
-    unreached = [name for name in sources if name not in grads]
-    if unreached and len(unreached) == len(sources):
+    if not grads and not downstream(graph, sources) & set(targets):
+        # Where a path exists, operators that are declared piecewise constant end it: the gradient is zero then.
         raise OnnxPathError(
-            f"no float path leads from {', '.join(unreached)} to {', '.join(targets)}, so there is no gradient; "
+            f"no float path leads from {', '.join(sources)} to {', '.join(targets)}, so there is no gradient; "
             "name other tensors in `wrt` or `of`"
         )
     for name in sources:
