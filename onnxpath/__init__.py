@@ -30,7 +30,7 @@ _HOME = {
     "JobError": "onnxpath.errors",
 }
 
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,13 +1,13 @@
 """The exceptions of onnxpath.
 
-    OnnxPathError
-    ├── ModelError            the file is not a usable ONNX model
-    ├── UnsupportedOperator   nodes on the way have no rule; also a NotImplementedError
-    ├── ShapeError            a rank or a size that had to be known is not
-    ├── InputError            the data given to a model do not fit it
-    ├── ProviderError         an execution provider was asked for and is not there
-    ├── UnknownName           a tensor, layer, method or option that does not exist
-    └── JobError              a run cannot start, or cannot write its results
+OnnxPathError
+├── ModelError            the file is not a usable ONNX model
+├── UnsupportedOperator   nodes on the way have no rule; also a NotImplementedError
+├── ShapeError            a rank or a size that had to be known is not
+├── InputError            the data given to a model do not fit it
+├── ProviderError         an execution provider was asked for and is not there
+├── UnknownName           a tensor, layer, method or option that does not exist
+└── JobError              a run cannot start, or cannot write its results
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -54,7 +54,7 @@ def method(name: str, exportable: bool = True) -> Callable[[Function], Function]
     return enter
 
 
-def gather(parts: list[Mapping[str, Array]]) -> dict[str, Array]:
+def gather(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     """Join the maps of several runs."""
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 

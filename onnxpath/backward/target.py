@@ -32,7 +32,7 @@ def readout(graph: Graph, output: str | None = None) -> Readout:
     """
     floats = [t.name for t in graph.outputs if is_float(t)]
     if not floats:
-        raise ModelError("the model has no float output, so there is nothing to explain; choose a model with float outputs")
+        raise ModelError("the model has no float output, so there is nothing to explain; export one with float outputs")
     name = output if output is not None else floats[0]
     if name not in floats:
         raise unknown("float output", [name], floats)
@@ -60,7 +60,8 @@ def seed_target(op: Emitter, tensor: Tensor) -> Tensor:
         chosen = op.Where(op.Less(asked, op.const(0)), best, asked)
         places = op.Range(op.const(0), op.Squeeze(op.Shape(flat, start=1, end=2), [0]), op.const(1))
         one_hot = op.Cast(op.Equal(places, chosen), to=onnx_dtype(tensor))
-        seed: Tensor = one_hot if tensor.shape is not None and len(tensor.shape) == 2 else op.Reshape(one_hot, op.Shape(tensor))
+        flat_already = tensor.shape is not None and len(tensor.shape) == 2
+        seed: Tensor = one_hot if flat_already else op.Reshape(one_hot, op.Shape(tensor))
     seed.shape = list(tensor.shape) if tensor.shape is not None else None
     return seed
 

@@ -9,7 +9,7 @@ from onnxpath.graph.ir import Tensor, rank, same_dim
 
 
 def unbroadcast(op: Emitter, grad: Tensor, x: Tensor) -> Tensor:
-    """Return `grad` summed to the shape of `x`, which broadcasting had extended; sizes may be known at run time only."""
+    """Return `grad` summed to the shape of `x`, which broadcasting had extended; sizes may be open until run time."""
     extra = rank(grad) - rank(x)
     surplus = list(range(extra))
     unsure = False

@@ -96,9 +96,10 @@ def _call(op: Emitter, rule: Rule, node: Node, dy: list[Tensor | None]) -> tuple
         grads = rule.function(op, tuple(dy), tuple(node.outputs), *inputs, **node.attrs)  # type: ignore[misc]
     else:
         if any(d is not None for d in dy[1:]):
+            further = next(i for i, d in enumerate(dy) if i and d is not None)
             raise UnsupportedOperator(
-                f"a gradient arrives at output {next(i for i, d in enumerate(dy) if i and d is not None)} of node "
-                f"'{node.name}' ({node.op}), and its rule takes only the first; docs/add-a-rule.md shows how to extend it"
+                f"a gradient arrives at output {further} of node '{node.name}' ({node.op}), and its rule takes only the "
+                "first; docs/add-a-rule.md shows how to extend it"
             )
         grads = rule.function(op, dy[0], node.outputs[0], *inputs, **node.attrs)  # type: ignore[misc]
     return grads if isinstance(grads, tuple) else (grads,)
@@ -109,5 +110,7 @@ def _fitted(op: Emitter, rule: Rule, node: Node, grad: Tensor, tensor: Tensor) -
         grad = unbroadcast(op, grad, tensor)
     known, expected = static_shape(grad), static_shape(tensor)
     if known is not None and expected is not None and known != expected:
-        raise AssertionError(f"the rule of {node.op} gives {known} for '{tensor.name}' of shape {expected} ({node.name})")
+        raise AssertionError(
+            f"the rule of {node.op} gives {known} for '{tensor.name}' of shape {expected} ({node.name})"
+        )
     return grad

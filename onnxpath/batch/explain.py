@@ -10,8 +10,9 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpath.attribution.attribute import METHODS, attribute, default_options
+from onnxpath.attribution.attribute import attribute, default_options
 from onnxpath.attribution.attribution import Attribution
+from onnxpath.attribution.methods import METHODS
 from onnxpath.batch.inputs import InputItem, Loaded, read_item
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import InputError
@@ -66,7 +67,12 @@ def selector_options(selector: str, seed: int) -> dict[str, Any]:
 
 
 def method_options(
-    methods: Sequence[str], selector: str, sparsity: float, scope: str, steps: int, extra: Mapping[str, Any] | None = None
+    methods: Sequence[str],
+    selector: str,
+    sparsity: float,
+    scope: str,
+    steps: int,
+    extra: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return each method's options from what a user set; a method takes those that it knows, `extra` the selector."""
     SELECTORS.get(selector)
@@ -75,7 +81,9 @@ def method_options(
     table = {}
     for name in methods:
         known = default_options(METHODS.get(name))
-        table[name] = {k: v for k, v in given.items() if k in known} | (dict(extra or {}) if "selector" in known else {})
+        table[name] = {k: v for k, v in given.items() if k in known}
+        if "selector" in known:
+            table[name] |= extra or {}
     return table
 
 
@@ -186,7 +194,9 @@ def pathway_items(
     return in_batches(model, items, preprocess, run)
 
 
-def _explained(item: InputItem, loaded: Loaded, row: int, results: Mapping[str, Attribution], seconds: float) -> Explained:
+def _explained(
+    item: InputItem, loaded: Loaded, row: int, results: Mapping[str, Attribution], seconds: float
+) -> Explained:
     first = next(iter(results.values()))
     return Explained(
         item=item,

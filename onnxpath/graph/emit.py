@@ -101,7 +101,7 @@ class Emitter:
 
     def sum(self, parts: Sequence[Tensor]) -> Tensor:
         """Add up tensors of one shape."""
-        return parts[0] if len(parts) == 1 else self.Sum(*parts)  # type: ignore[no-any-return]
+        return parts[0] if len(parts) == 1 else self.Sum(*parts)
 
     def add_input(self, name: str, dtype: Any, shape: Sequence[int | str | None]) -> Variable:
         """Add a graph input of that name."""
@@ -155,7 +155,11 @@ class Emitter:
 
     def _as_tensors(self, schema: onnx.defs.OpSchema, inputs: Sequence[Any]) -> list[Tensor]:
         formal = [schema.inputs[min(i, len(schema.inputs) - 1)].type_str for i in range(len(inputs))]
-        dtypes = {f: numpy_dtype(t) for f, t in zip(formal, inputs, strict=True) if isinstance(t, Tensor) and t.name and t.dtype is not None}
+        dtypes = {
+            f: numpy_dtype(t)
+            for f, t in zip(formal, inputs, strict=True)
+            if isinstance(t, Tensor) and t.name and t.dtype is not None
+        }
         made = []
         for kind, value in zip(formal, inputs, strict=True):
             if value is None:
@@ -171,7 +175,11 @@ class Emitter:
     def _infer(self, schema: onnx.defs.OpSchema, node: Node) -> None:
         present = [t for t in node.inputs if t.name]
         types = {t.name: helper.make_tensor_type_proto(onnx_dtype(t), t.shape) for t in present}
-        data = {t.name: OnnxExporter.export_tensor_proto(t) for t in present if isinstance(t, Constant) and t._values.nbytes <= 512}
+        data = {
+            t.name: OnnxExporter.export_tensor_proto(t)
+            for t in present
+            if isinstance(t, Constant) and t._values.nbytes <= 512
+        }
         proto = OnnxExporter.export_node(node)
         try:
             inferred = infer_node_outputs(

@@ -8,7 +8,6 @@ from onnx import shape_inference
 from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Graph, Variable
 
-
 INVENTED = "unk__"
 """How onnx's inference begins the symbols that it makes up for unknown sizes."""
 

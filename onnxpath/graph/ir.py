@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
 from onnx import TensorProto, helper
+
+# Re-exported, so that the rest of onnxpath does not depend on where they come from.
+from onnx_graphsurgeon import Constant as Constant
+from onnx_graphsurgeon import Node as Node
+from onnx_graphsurgeon import Tensor as Tensor
+from onnx_graphsurgeon import Variable as Variable
 from onnx_graphsurgeon.ir.tensor import LazyValues
 
 from onnxpath.errors import ShapeError, unknown
-
-Tensor: TypeAlias = gs.Tensor
-Variable: TypeAlias = gs.Variable
-Constant: TypeAlias = gs.Constant
-Node: TypeAlias = gs.Node
 
 IR_VERSION = 10
 """Written into every model that onnxpath makes; the lowest that carries opset 21 and bfloat16."""
@@ -98,7 +99,7 @@ class Graph:
         try:
             for tensor, values in held:
                 tensor._values = LazyValues(placeholder(tensor.name, values))
-            model = gs.export_onnx(self.body, do_type_check=False)
+            model: onnx.ModelProto = gs.export_onnx(self.body, do_type_check=False)
         finally:
             for tensor, values in held:
                 tensor._values = values
@@ -137,7 +138,9 @@ def copy_body(body: gs.Graph) -> gs.Graph:
         return made[old.name]
 
     nodes = [
-        Node(n.op, n.name, dict(n.attrs), [tensor(t) for t in n.inputs], [tensor(t) for t in n.outputs], domain=n.domain)
+        Node(
+            n.op, n.name, dict(n.attrs), [tensor(t) for t in n.inputs], [tensor(t) for t in n.outputs], domain=n.domain
+        )
         for n in body.nodes
     ]
     return gs.Graph(

@@ -42,18 +42,20 @@ def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> onnx
 
 def _parse(data: bytes, where: str) -> onnx.ModelProto:
     try:
-        return onnx.ModelProto.FromString(data)
+        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError as error:
         raise ModelError(
             f"{where} is not an ONNX model or is truncated ({len(data)} bytes); export or copy the file again"
         ) from error
+    return model
 
 
 def _checked(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     if not model.graph.node or not model.graph.output or not model.opset_import:
+        counts = f"{len(model.graph.node)} nodes, {len(model.graph.output)} outputs, {len(model.opset_import)} opsets"
         raise ModelError(
-            f"{where} is not a usable ONNX model: it has {len(model.graph.node)} nodes, {len(model.graph.output)} outputs "
-            f"and {len(model.opset_import)} opset entries, each must be at least 1; export or copy the file again"
+            f"{where} is not a usable ONNX model: it has {counts}, and each must be at least 1; "
+            "export or copy the file again"
         )
     return model
 
@@ -67,7 +69,7 @@ def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
         location = external_data_helper.ExternalDataInfo(tensor).location
         target = (folder / location).resolve()
         if not target.is_relative_to(folder):
-            problems.append(f"initializer '{tensor.name}': '{location}' points outside the folder of the model (refused)")
+            problems.append(f"initializer '{tensor.name}': '{location}' points outside the model's folder (refused)")
         elif not target.is_file():
             problems.append(f"initializer '{tensor.name}': file '{location}' is missing beside the model")
     if problems:

@@ -10,18 +10,16 @@ import numpy as np
 from onnxpath.graph.ir import Constant, Graph, Node, Tensor, is_float, is_variable
 from onnxpath.graph.query import downstream, upstream
 
-ACTIVATIONS = frozenset(
-    "Relu Clip LeakyRelu PRelu ThresholdedRelu Elu Selu Celu Gelu Swish HardSwish Mish Softplus Softsign Tanh Sigmoid "
-    "HardSigmoid Shrink".split()
-)
-GATES = frozenset({"Sigmoid", "HardSigmoid", "Erf", "Tanh"})
+RELU_FAMILY = {"Relu", "Clip", "ThresholdedRelu"}
+ACTIVATIONS = RELU_FAMILY | {"LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Gelu", "Swish", "HardSwish", "Mish"}
+ACTIVATIONS |= {"Softplus", "Softsign", "Tanh", "Sigmoid", "HardSigmoid", "Shrink"}
+GATES = {"Sigmoid", "HardSigmoid", "Erf", "Tanh"}
 """What exporters multiply with its own argument to spell SiLU, HardSwish, GELU and Mish."""
 
-ARITHMETIC = frozenset({"Mul", "Div", "Add", "Sub", "Pow", "Softplus", "Neg", "Identity", "Cast", "Exp", "Log"})
-READOUT = frozenset(
-    "AveragePool MaxPool GlobalAveragePool GlobalMaxPool ReduceMean ReduceMax ReduceSum Reshape Flatten Squeeze Unsqueeze "
-    "Transpose Identity Dropout Softmax LogSoftmax Cast".split()
-)
+ARITHMETIC = {"Mul", "Div", "Add", "Sub", "Pow", "Softplus", "Neg", "Identity", "Cast", "Exp", "Log"}
+POOLING = {"AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax", "ReduceSum"}
+RESHAPING = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast"}
+READOUT = POOLING | RESHAPING | {"Softmax", "LogSoftmax"}
 """Between an activation and the output these change nothing about what the activation is: the output."""
 
 
@@ -29,9 +27,10 @@ READOUT = frozenset(
 class NeuronLayer:
     """One call of an activation function.
 
-    name: its output tensor; op: the function ("Relu", "Gelu", ...); shape: sizes behind the row axis, None where known
-    at run time only; has_zero: output and derivative are exactly zero together (the ReLU family), so that "inactive" is
-    defined; saturation: the upper bound of ReLU6 and the like, None without one; channel_axis: counted with the row axis.
+    name: its output tensor; op: the function ("Relu", "Gelu", ...); shape: sizes behind the row axis, None where they
+    are open until run time; has_zero: output and derivative are exactly zero together (the ReLU family), so that
+    "inactive" is defined; saturation: the upper bound of ReLU6 and the like, None without one; channel_axis: counted
+    with the row axis.
     """
 
     name: str
@@ -66,14 +65,15 @@ def neuron_layers(graph: Graph, target: str) -> tuple[list[NeuronLayer], dict[st
         if name not in live:
             continue
         if name in readout:
-            left_out[name] = f"only pooling, reshaping or softmax lies between this {op} and '{target}': it is the output"
+            reason = "only pooling, reshaping or softmax lies"
+            left_out[name] = f"{reason} between this {op} and '{target}': it is the output"
         else:
             layers.append(_layer(tensor, op))
     return layers, left_out
 
 
 def _activations(graph: Graph) -> Iterator[tuple[str, tuple[str, Tensor]]]:
-    """Yield (output name, (function, output)) in graph order; nodes inside a spelled-out activation are not their own."""
+    """Yield (output name, (function, output)) in graph order; what spells out another activation is none itself."""
     spelled = {}
     inside: set[str] = set()
     for node in graph.nodes:
@@ -107,7 +107,9 @@ def _spelled_out(gate: Node) -> tuple[Node, str, set[str]] | None:
             return None
         node = consumers[0]
         parts.add(node.name)
-        others = [t for t in node.inputs if is_variable(t) and t.name not in {o.name for p in [node] for o in p.outputs}]
+        others = [
+            t for t in node.inputs if is_variable(t) and t.name not in {o.name for p in [node] for o in p.outputs}
+        ]
         if node.op == "Mul" and sum(is_variable(t) for t in node.inputs) == 2:
             other = next((t for t in others if t.name in sources), None)
             return _with_scale(node, gate, parts) if other is not None else None
@@ -115,7 +117,7 @@ def _spelled_out(gate: Node) -> tuple[Node, str, set[str]] | None:
 
 
 def _arguments(gate: Node) -> tuple[set[str], set[str]]:
-    """Tensors that a gate's argument is made of by arithmetic with constants, and x scaled by a constant beside them."""
+    """Return what a gate's argument is made of by arithmetic with constants, and the nodes that do it."""
     sources, parts, todo = set(), {gate.name}, [gate.inputs[0]]
     for _ in range(24):
         if not todo:
@@ -161,7 +163,7 @@ def _layer(tensor: Tensor, op: str) -> NeuronLayer:
     node = tensor.inputs[0]
     low, high = _bounds(node) if op == "Clip" else (0.0, None)
     shape = tuple(d if isinstance(d, int) else None for d in (tensor.shape or [None])[1:])
-    zero = op in ("Relu", "ThresholdedRelu") or (op == "Clip" and low == 0.0)
+    zero = op in RELU_FAMILY and low == 0.0
     return NeuronLayer(tensor.name, op, shape, zero, high, _channel_axis(tensor, len(shape) + 1))
 
 
@@ -171,8 +173,8 @@ def _bounds(clip: Node) -> tuple[float | None, float | None]:
     return low, high
 
 
-CHANNELS_FIRST = frozenset({"Conv", "ConvTranspose", "BatchNormalization", "MaxPool", "AveragePool", "InstanceNormalization"})
-CHANNELS_LAST = frozenset({"Gemm", "MatMul", "LayerNormalization"})
+CHANNELS_FIRST = {"Conv", "ConvTranspose", "BatchNormalization", "InstanceNormalization", "MaxPool", "AveragePool"}
+CHANNELS_LAST = {"Gemm", "MatMul", "LayerNormalization"}
 
 
 def _channel_axis(tensor: Tensor, rank: int) -> int:

@@ -95,7 +95,7 @@ class Pathway:
     def _same(self, other: Pathway, name: str) -> Array:
         mask = other.masks.get(name)
         if mask is None or mask.shape != self.masks[name].shape or len(other.masks) != len(self.masks):
-            raise ShapeError(f"the pathways have different layers (at '{name}'); compare pathways of one model and input size")
+            raise ShapeError(f"the pathways differ in layers (at '{name}'); compare those of one model and input size")
         return mask
 
     def packed(self) -> dict[str, Array]:

@@ -127,7 +127,6 @@ class Setup:
 
         return self.session("masked", build, with_gradient)
 
-
     def cut(self, layer: NeuronLayer) -> list[str]:
         """Return the tensors that must be fed for the network to start at `layer`: it, and what by-passes it."""
         graph = self.model.graph

@@ -77,7 +77,9 @@ def predictions(logits: NDArray[Any], names: Sequence[str], top: int = TOP) -> l
     softmax = shifted / shifted.sum()
     best = np.argsort(-flat, kind="stable")[:top]
     return [
-        data.Prediction(int(i), class_ref(int(i), names).name, float(flat[i]), float(softmax[i]) if flat.size > 1 else None)
+        data.Prediction(
+            int(i), class_ref(int(i), names).name, float(flat[i]), float(softmax[i]) if flat.size > 1 else None
+        )
         for i in best
     ]
 
@@ -102,7 +104,9 @@ def pathway_facts(pathway: Pathway, names: Sequence[str]) -> data.PathwayFacts:
     )
 
 
-def maps(values: Mapping[str, NDArray[Any]], channel_axis: int | None, deltas: Mapping[str, float]) -> list[data.AttributionMap]:
+def maps(
+    values: Mapping[str, NDArray[Any]], channel_axis: int | None, deltas: Mapping[str, float]
+) -> list[data.AttributionMap]:
     """Return the maps as they are shown; channel_axis: of a map without batch axis, None for no channels."""
     notes = {name: f"convergence delta {delta:.3g}" for name, delta in deltas.items()}
     return [make_map(name, value, channel_axis, notes.get(name, "")) for name, value in values.items()]
@@ -123,7 +127,9 @@ def item_warnings(pathway: Pathway | None, logits: NDArray[Any]) -> list[str]:
             "the other scores are zero or tie with the threshold"
         )
     if empty := [c.name for c in pathway.layers if c.kept == 0]:
-        found.append(f"no neuron is kept in {', '.join(empty[:3])}" + (f" and {len(empty) - 3} more" * (len(empty) > 3)))
+        found.append(
+            f"no neuron is kept in {', '.join(empty[:3])}" + (f" and {len(empty) - 3} more" * (len(empty) > 3))
+        )
     return found
 
 

@@ -111,7 +111,7 @@ class RuleSet:
         for node in missing:
             by_operator.setdefault(node.op, []).append(node)
         lines = [
-            f"  {operator} (opset {opset}): node '{nodes[0].name}'" + (f" and {len(nodes) - 1} more" if len(nodes) > 1 else "")
+            f"  {operator} (opset {opset}): node '{nodes[0].name}'" + f" and {len(nodes) - 1} more" * (len(nodes) > 1)
             for operator, nodes in by_operator.items()
         ]
         return UnsupportedOperator(

@@ -151,7 +151,9 @@ class Model:
             if wrong:
                 problems.append(wrong)
             else:
-                feeds[info.name] = np.ascontiguousarray(value, numpy_dtype(tensor) if tensor.dtype is not None else None)
+                feeds[info.name] = np.ascontiguousarray(
+                    value, numpy_dtype(tensor) if tensor.dtype is not None else None
+                )
         rows = {name: len(value) for name, value in feeds.items() if value.ndim}
         if len(set(rows.values())) > 1:
             problems.append(f"the inputs have different numbers of rows: {rows}")
@@ -197,7 +199,9 @@ class Model:
         total = 0
         for node in self.graph.nodes:
             for tensor in node.outputs:
-                dims = [1 if d == batch else d if isinstance(d, int) else sizes.get(str(d), 1) for d in tensor.shape or []]
+                dims = [
+                    1 if d == batch else d if isinstance(d, int) else sizes.get(str(d), 1) for d in tensor.shape or []
+                ]
                 total += math.prod(dims) * 4
         return 4 * total
 

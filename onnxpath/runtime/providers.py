@@ -17,7 +17,7 @@ DRIVERS = ("libcuda.so.1", "nvcuda.dll")
 
 
 def resolve(providers: str) -> str:
-    """Return "cuda" or "cpu" for "auto", "cpu" or "cuda"; ProviderError where CUDA was asked for and is not to be had."""
+    """Return "cuda" or "cpu" for "auto", "cpu" or "cuda"; ProviderError where "cuda" is not to be had."""
     if providers not in ("auto", *NAMES):
         raise unknown("provider", [providers], ["auto", *NAMES])
     if providers == "cpu":

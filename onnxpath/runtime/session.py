@@ -71,7 +71,9 @@ class Session:
             raise ModelError(f"ONNX Runtime failed while running: {error}") from error
         return dict(zip(names, values, strict=True))
 
-    def run_on_device(self, feeds: Mapping[str, Value], outputs: Sequence[str] | None = None) -> dict[str, ort.OrtValue]:
+    def run_on_device(
+        self, feeds: Mapping[str, Value], outputs: Sequence[str] | None = None
+    ) -> dict[str, ort.OrtValue]:
         """Run with I/O binding; return device values by output name, for the next program to take."""
         names = list(outputs) if outputs is not None else self.outputs
         binding = self._session.io_binding()

@@ -43,7 +43,7 @@ class Target:
         """Return the explained scalar of each row, float64 [N]."""
         flat = logits.reshape(len(logits), -1).astype(np.float64)
         if self.kind == COTANGENT:
-            return (flat * self.values.reshape(flat.shape)).sum(1)
+            return np.asarray((flat * self.values.reshape(flat.shape)).sum(1))
         return flat[np.arange(len(flat)), self.chosen(logits)]
 
     def fixed(self, logits: Array) -> Target:
@@ -64,13 +64,14 @@ def resolve_target(model: Model, target: Any, rows: int, output: str | None = No
         return Target(place, TARGET, np.full(rows, -1, np.int64))
     if isinstance(target, np.ndarray) and target.dtype.kind == "f":
         if target.ndim != len(shape) + 1 or len(target) != rows or not _fits(target.shape[1:], shape):
-            raise InputError(f"a cotangent needs the shape of '{place.name}', [{rows}, {shape}]; {target.shape} was given")
+            raise InputError(f"a cotangent needs the shape of '{place.name}', [{rows}, {shape}], not {target.shape}")
         return Target(place, COTANGENT, target)
     indices = _indices(target, rows, shape, place.name)
     size = int(np.prod(shape)) if all(d is not None for d in shape) else None  # type: ignore[arg-type]
     wrong = [int(i) for i in indices if i < 0 or (size is not None and i >= size)]
     if wrong:
-        raise InputError(f"target {wrong[0]} is out of range: '{place.name}' has entries 0 to {(size or 1) - 1} in a row")
+        last = "what its row holds" if size is None else str(size - 1)
+        raise InputError(f"target {wrong[0]} is out of range: '{place.name}' has entries 0 to {last} in a row")
     return Target(place, TARGET, indices)
 
 
@@ -82,7 +83,7 @@ def _indices(target: Any, rows: int, shape: list[int | None], name: str) -> Arra
     tuples = [target] * rows if isinstance(target, tuple) else target
     if isinstance(tuples, list) and tuples and isinstance(tuples[0], tuple):
         if None in shape:
-            raise InputError(f"a tuple needs known sizes, and '{name}' has {shape}; give indices into the flattened row")
+            raise InputError(f"a tuple needs known sizes, '{name}' has {shape}; give indices into the flattened row")
         if len(tuples) != rows or any(len(t) != len(shape) for t in tuples):
             raise InputError(f"'{name}' needs {rows} tuples of {len(shape)} indices each")
         try:

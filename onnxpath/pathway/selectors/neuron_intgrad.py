@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
+from onnxpath.backward.target import Readout
 from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.pathway.programs import LOGITS, Setup
 from onnxpath.pathway.quadrature import points
@@ -45,7 +47,7 @@ def integrate(
     target: Mapping[str, Array],
     n_steps: int,
     method: str,
-    values: Mapping[str, object] | None = None,
+    values: Mapping[str, Any] | None = None,
     with_baseline: bool = False,
 ) -> Iterator[tuple[NeuronLayer, Array, Array | None]]:
     """Yield (layer, signed scores, logits with that layer at zero or None) for each layer.
@@ -54,26 +56,26 @@ def integrate(
     Steps are added up as they come, never stacked.
     """
     start = values if values is not None else setup.exposed().run_on_device(feeds)
-    logits = start[LOGITS].numpy()  # type: ignore[attr-defined]
+    logits = start[LOGITS].numpy()
     fixed = _fixed(target, logits)
     alphas, weights = points(method, n_steps)
     for layer in setup.layers:
         dtype = setup.dtypes[layer.name]
         program = setup.path_integral(layer)
         given = {name: start[name] if name in start else feeds[name] for name in setup.cut(layer)}
-        activation = start[layer.name].numpy()  # type: ignore[attr-defined]
-        total: object = np.zeros(activation.shape, dtype)
+        activation = start[layer.name].numpy()
+        total: Any = np.zeros(activation.shape, dtype)
         for alpha, weight in zip(alphas, weights, strict=True):
             step = {"alpha": dtype.type(alpha), "weight": dtype.type(weight), "sum": total}
-            total = program.run_on_device({**given, **fixed, **step}, ["total"])["total"]  # type: ignore[dict-item]
+            total = program.run_on_device({**given, **fixed, **step}, ["total"])["total"]
         at_zero = None
         if with_baseline:
             step = {"alpha": dtype.type(0), "weight": dtype.type(0), "sum": np.zeros(activation.shape, dtype)}
-            at_zero = program.run({**given, **fixed, **step}, [LOGITS])[LOGITS]  # type: ignore[dict-item]
-        yield layer, activation * total.numpy(), at_zero  # type: ignore[attr-defined]
+            at_zero = program.run({**given, **fixed, **step}, [LOGITS])[LOGITS]
+        yield layer, activation * total.numpy(), at_zero
 
 
 def _fixed(target: Mapping[str, Array], logits: Array) -> dict[str, Array]:
     """A scaled layer may change the prediction; the target stays that of the whole network."""
     ((kind, values),) = target.items()
-    return Target(None, kind, values).fixed(logits).feed(slice(None))  # type: ignore[arg-type]
+    return Target(Readout("", "", None), kind, values).fixed(logits).feed(slice(None))

@@ -10,7 +10,9 @@ from onnxpath.runtime.session import Array
 
 
 @SELECTORS.register("neuron-mct")
-def neuron_mct(setup: Setup, feeds: Mapping[str, Array], target: Mapping[str, Array], rows: slice, activity: bool) -> Scores:
+def neuron_mct(
+    setup: Setup, feeds: Mapping[str, Array], target: Mapping[str, Array], rows: slice, activity: bool
+) -> Scores:
     """Score each neuron by activation · gradient of the target's logit (Khakzar et al., CVPR 2021, NeuronMCT)."""
     values = setup.contributions(activity).run({**feeds, **target})
     inactive = drop_prefix(values, INACTIVE) if activity else None

@@ -1,0 +1,109 @@
+"""From a ModelProto to a Graph: checked, at the working opset, with shapes, and with the weights left where they are."""
+
+from __future__ import annotations
+
+import onnx
+import onnx_graphsurgeon as gs
+from onnx import TensorProto, version_converter
+from onnx_graphsurgeon.ir.tensor import LazyValues
+
+from onnxpath.errors import ModelError, UnsupportedOperator
+from onnxpath.graph.infer import infer_shapes
+from onnxpath.graph.ir import LARGE, Graph, placeholder
+
+OLDEST_OPSET = 7
+WORKING_OPSET = 21
+NEWEST_OPSET = 26
+
+
+def import_model(model: onnx.ModelProto) -> Graph:
+    """Convert to the working opset and import; weights are held back from the converter."""
+    _check_opset(model)
+    _check_operators(model)
+    weights = _hold_weights(model)
+    metadata = {p.key: p.value for p in model.metadata_props}
+    opset, ir_version = _opset(model), model.ir_version
+    if opset < WORKING_OPSET:
+        try:
+            model = version_converter.convert_version(model, WORKING_OPSET)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(
+                f"the model cannot be converted from opset {opset} to {WORKING_OPSET}: {error}; "
+                "export it at a newer opset"
+            ) from error
+    _name_nodes(model.graph)
+    body = gs.import_onnx(model)
+    held = {name for name in body.tensors() if name in weights}
+    for name, tensor in body.tensors().items():
+        if name in held:
+            tensor._values, tensor.data_location = LazyValues(weights[name]), None
+    initializers = {t.name for t in model.graph.initializer}
+    graph = Graph(
+        body,
+        {n.name: {p.key: p.value for p in n.metadata_props} for n in model.graph.node if n.metadata_props},
+        metadata,
+        [v.name for v in model.graph.input if v.name in initializers],
+        ir_version=ir_version,
+        file_opset=opset,
+        producer=" ".join(p for p in (model.producer_name, model.producer_version) if p),
+    )
+    body.inputs = [t for t in body.inputs if t.name not in initializers]
+    infer_shapes(graph)
+    return graph
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), WORKING_OPSET)
+
+
+def _check_opset(model: onnx.ModelProto) -> None:
+    opset = _opset(model)
+    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+        raise ModelError(
+            f"the model uses opset {opset}; onnxpath reads {OLDEST_OPSET} to {NEWEST_OPSET}, "
+            "what ONNX Runtime runs; export it at an opset in that range"
+        )
+
+
+def _check_operators(model: onnx.ModelProto) -> None:
+    opset = _opset(model)
+    versions = {o.domain: o.version for o in model.opset_import} | {"": opset}
+    missing: dict[str, list[str]] = {}
+    for node in model.graph.node:
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        if not (domain in versions and onnx.defs.has(node.op_type, versions[domain], domain)):
+            missing.setdefault(f"{node.domain or 'ai.onnx'}::{node.op_type}", []).append(node.name or node.output[0])
+    if missing:
+        lines = [
+            f"  {op} (opset {versions.get(op.split('::')[0].replace('ai.onnx', ''), '?')}): node '{nodes[0]}'"
+            + (f" and {len(nodes) - 1} more" if len(nodes) > 1 else "")
+            for op, nodes in missing.items()
+        ]
+        raise UnsupportedOperator(
+            f"the model uses {len(missing)} operator{'s' * (len(missing) > 1)} that standard ONNX does not define:\n"
+            + "\n".join(lines)
+            + "\nexport the model to standard ai.onnx operators; "
+            "if ONNX Runtime optimised this file, optimise it at BASIC or use the original"
+        )
+
+
+def _hold_weights(model: onnx.ModelProto) -> dict[str, TensorProto]:
+    held = {}
+    for index, tensor in enumerate(model.graph.initializer):
+        if tensor.ByteSize() > LARGE:
+            held[tensor.name] = TensorProto.FromString(tensor.SerializeToString())
+            model.graph.initializer[index].CopyFrom(placeholder(tensor.name, LazyValues(tensor)))
+    return held
+
+
+def _name_nodes(graph: onnx.GraphProto) -> None:
+    taken = {n.name for n in graph.node}
+    seen: set[str] = set()
+    for index, node in enumerate(graph.node):
+        if not node.name or node.name in seen:
+            name = node.name or f"{node.op_type}_{index}"
+            while name in taken:
+                name += "_"
+            node.name = name
+            taken.add(name)
+        seen.add(node.name)
