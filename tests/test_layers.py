@@ -18,7 +18,8 @@ ORDER = [
     {"pathway"},
     {"attribution"},
     {"evaluation"},
-    {"batch", "report"},
+    {"batch"},
+    {"report"},
     {"__init__"},  # the public names
     {"onnxpath_cli"},
 ]
