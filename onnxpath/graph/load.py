@@ -24,9 +24,9 @@ def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> onnx
     if isinstance(source, onnx.ModelProto):
         model = onnx.ModelProto()
         model.CopyFrom(source)
-        return _checked(model, "the given ModelProto")
+        return _self_contained(_checked(model, "the given ModelProto"), "the given ModelProto")
     if isinstance(source, bytes):
-        return _checked(_parse(source, "the given bytes"), "the given bytes")
+        return _self_contained(_checked(_parse(source, "the given bytes"), "the given bytes"), "the given bytes")
     path = Path(source)
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
@@ -56,6 +56,26 @@ def _checked(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
         raise ModelError(
             f"{where} is not a usable ONNX model: it has {counts}, and each must be at least 1; "
             "export or copy the file again"
+        )
+    graph = model.graph
+    weights = [*graph.initializer, *(t.values for t in graph.sparse_initializer)]
+    made = {"", *(v.name for v in [*graph.input, *weights]), *(name for node in graph.node for name in node.output)}
+    lost = [f"'{name}' (node '{n.name or n.op_type}')" for n in graph.node for name in n.input if name not in made]
+    lost += [f"'{value.name}' (output)" for value in graph.output if value.name not in made]
+    if lost:
+        shown = ", ".join(lost[:10]) + (f" and {len(lost) - 10} more" if len(lost) > 10 else "")
+        raise ModelError(f"{where} reads tensors that nothing in it makes: {shown}; export the model again")
+    return model
+
+
+def _self_contained(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    tensors = external_data_helper._get_all_tensors(model)
+    outside = [t.name for t in tensors if external_data_helper.uses_external_data(t)]
+    if outside:
+        names = ", ".join(f"'{name}'" for name in outside[:10]) + (" and more" if len(outside) > 10 else "")
+        raise ModelError(
+            f"{where} keeps weights in other files ({names}), and does not say in which folder those are; "
+            "give the path of the .onnx file"
         )
     return model
 
