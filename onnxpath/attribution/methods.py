@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from onnxpath.pathway.finite import check_finite
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
@@ -67,6 +68,7 @@ def gradients(model: Model, feeds: Mapping[str, Array], target: Target) -> Maps:
         count = rows.stop - rows.start
         runs = max((len(v) for v in part.values() if v.ndim), default=1)
         values = program.run({**part, **target.feed(rows, runs)})
+        check_finite(model, target, part, values.values())
         parts.append({k: v[:count] for k, v in drop_prefix(values, GRAD).items()})
         logits.append(values[LOGITS][:count])
     return Maps(gather(parts), np.concatenate(logits))

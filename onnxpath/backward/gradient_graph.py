@@ -12,7 +12,7 @@ from onnxpath.errors import OnnxPathError, UnknownName, unknown
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph, is_float, rank
-from onnxpath.graph.query import downstream
+from onnxpath.graph.query import require_path
 from onnxpath.rules.gradient import gradient
 
 
@@ -30,8 +30,8 @@ def gradient_graph(
     the cotangent with the output's shape; each name in `wrt` an output `<prefix><name>` with the vector-Jacobian
     product, of the tensor's shape. All inputs and outputs of the model stay. provider: what the spelling is chosen
     for ("cpu" | "cuda"); the graph is standard ONNX and runs anywhere.
-    Raises UnknownName, UnsupportedOperator (every node without a rule, at once), OnnxPathError (a name that is taken,
-    or that no float path connects).
+    Raises UnknownName, UnsupportedOperator (every node without a rule, at once), ModelError (no float path connects
+    them), OnnxPathError (a name that is taken).
     """
     graph = model.copy() if isinstance(model, Graph) else load_graph(model, keep=list(wrt or ()))
     targets = _names(graph, of, [t.name for t in graph.outputs if is_float(t)], "output")
@@ -44,21 +44,13 @@ def gradient_graph(
         rank(tensors[name])  # an input of unknown rank is not valid ONNX
         seeds[name] = op.add_input(prefix + name, tensors[name].dtype, tensors[name].shape)
     grads = backward(op, gradient, seeds, sources)
-    if not grads and not downstream(graph, sources) & set(targets):
+    if not grads:
         # Where a path exists, operators that are declared piecewise constant end it: the gradient is zero then.
-        raise OnnxPathError(
-            f"no float path leads from {', '.join(sources)} to {', '.join(targets)}, so there is no gradient; "
-            "name other tensors in `wrt` or `of`"
-        )
+        require_path(graph, sources, targets, "name other tensors in `wrt` or `of`")
     for name in sources:
-        grad = grads[name] if name in grads else _zeros(op, tensors[name])
-        op.add_output(grad, prefix + name)
+        op.add_output(grads[name] if name in grads else op.zeros_like(tensors[name]), prefix + name)
     graph.cleanup()
     return graph.to_model()
-
-
-def _zeros(op: Emitter, tensor: Any) -> Any:
-    return op.Expand(op.like(0, tensor), op.shape_of(tensor))
 
 
 def _names(graph: Graph, asked: Sequence[str] | None, default: list[str], kind: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from onnxpath.backward.unbroadcast import unbroadcast
 from onnxpath.errors import OnnxPathError, UnsupportedOperator
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Node, Tensor, is_float, same_shape, static_shape, subgraphs
+from onnxpath.graph.ir import Graph, Node, Tensor, is_float, same_shape, static_shape, subgraphs
 from onnxpath.graph.query import between, inputs_of
 from onnxpath.rules.ruleset import ZERO, Rule, RuleSet
 
@@ -23,7 +23,7 @@ def backward(
     Raises UnsupportedOperator, with every node that lacks a rule, before a node is made.
     """
     wrt = list(wrt)
-    path = active_nodes(op, rules, seeds, wrt)
+    path = active_nodes(op.graph, rules, seeds, wrt)
     wanted = set(wrt) | {t.name for node in path for t in node.outputs if t.name}
     cotangents: dict[str, list[Tensor]] = {name: [seed] for name, seed in seeds.items()}
     for node in reversed(path):
@@ -38,9 +38,9 @@ def backward(
     return {name: total for name, total in totals.items() if total is not None}
 
 
-def active_nodes(op: Emitter, rules: RuleSet, seeds: Iterable[str], wrt: Iterable[str]) -> list[Node]:
+def active_nodes(graph: Graph, rules: RuleSet, seeds: Iterable[str], wrt: Iterable[str]) -> list[Node]:
     """Return the nodes that cotangents pass through, in topological order; raise for those without a rule."""
-    seeds, wrt, graph = list(seeds), list(wrt), op.graph
+    seeds, wrt = list(seeds), list(wrt)
     constant = [n.name for n in graph.nodes if (rule := rules.find(n.op)) is not None and rule.function is None]
     path = between(graph, wrt, seeds, blocked=constant)
     missing = rules.coverage(path)["missing"]

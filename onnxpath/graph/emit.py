@@ -85,6 +85,10 @@ class Emitter:
         known = static_shape(x)
         return self.const(known, np.int64) if known is not None else self.Shape(x)
 
+    def zeros_like(self, x: Tensor) -> Any:
+        """Return zeros of the dtype and shape of `x`."""
+        return self.Expand(self.like(0, x), self.shape_of(x))
+
     def reshape_like(self, x: Tensor, target: Tensor) -> Tensor:
         """Reshape `x` to the shape of `target`; one unknown size needs no computation."""
         if x.shape is not None and target.shape is not None and list(x.shape) == list(target.shape) and static_shape(x):

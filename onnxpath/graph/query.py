@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Graph, Node, Tensor, captured, is_float
 
 
@@ -42,6 +43,14 @@ def upstream(graph: Graph, targets: Iterable[str]) -> set[str]:
         if any(t.name in needed for t in node.outputs):
             needed |= {t.name for t in inputs_of(graph, node, tensors)}
     return needed
+
+
+def require_path(graph: Graph, roots: Collection[str], targets: Collection[str], hint: str) -> None:
+    """Raise ModelError where no float path leads from any root to any target; hint: what to do, for its text."""
+    if not downstream(graph, roots) & set(targets):
+        raise ModelError(
+            f"no float path leads from {', '.join(roots)} to {', '.join(targets)}, so there is no gradient; {hint}"
+        )
 
 
 def between(graph: Graph, roots: Iterable[str], targets: Iterable[str], blocked: Collection[str] = ()) -> list[Node]:

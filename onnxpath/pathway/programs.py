@@ -15,7 +15,7 @@ from onnxpath.backward.walk import backward
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph, is_variable, numpy_dtype
 from onnxpath.graph.neurons import NeuronLayer
-from onnxpath.graph.query import downstream, inputs_of, upstream
+from onnxpath.graph.query import downstream, inputs_of, require_path, upstream
 from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers, replace_uses
 from onnxpath.rules.gradient import gradient
 from onnxpath.runtime.model import Model
@@ -171,7 +171,8 @@ class Setup:
             graph.body.toposort()
             seed = SEEDS[self.kind](op, tensors[self.logits])
             grads = backward(op, gradient, {self.logits: seed}, [scaled.name])
-            op.add_output(op.Add(before, op.Mul(grads[scaled.name], weight)), "total")
+            grad = grads.get(scaled.name)
+            op.add_output(before if grad is None else op.Add(before, op.Mul(grad, weight)), "total")
             return self.finish(graph, op)
 
         return self.session("path integral", build, layer.name)
@@ -187,9 +188,10 @@ def _gradient_outputs(setup: Setup, graph: Graph, op: Emitter, names: Sequence[s
     tensors = graph.tensors()
     seed = SEEDS[setup.kind](op, tensors[setup.logits])
     grads = backward(op, gradient, {setup.logits: seed}, names)
+    if not grads:
+        require_path(graph, names, [setup.logits], "explain another output")
     for name in names:
-        if name in grads:
-            op.add_output(grads[name], GRAD + name)
+        op.add_output(grads[name] if name in grads else op.zeros_like(tensors[name]), GRAD + name)
 
 
 def mask_name(layer: NeuronLayer) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from onnxpath.errors import InputError, unknown
+from onnxpath.errors import ModelError, unknown
+from onnxpath.graph.neurons import NeuronLayer
+from onnxpath.pathway.finite import check_finite, check_masked_finite
 from onnxpath.pathway.pathway import LayerCount, Pathway, read_logits
-from onnxpath.pathway.programs import ACTIVATION, GRAD, LOGITS, Setup, mask_name
+from onnxpath.pathway.programs import GRAD, LOGITS, Setup, mask_name
 from onnxpath.pathway.select import select
 from onnxpath.pathway.selectors import SELECTORS, Scores
 from onnxpath.pathway.selectors.registry import drop_prefix
@@ -45,27 +47,24 @@ def trace(
 
     with_gradient: also the gradient of the target in the masked network; activity: also which neurons are inactive
     (dead fraction and base sparsity). The masked network is asked about the class of the unmasked one.
-    Raises UnknownName, InputError (no neuron layer; NaN or Inf in an activation).
+    Raises UnknownName, ModelError (no neuron layer), InputError (NaN or Inf in an activation).
     """
     score = SELECTORS.get(selector)
     options = dict(options or {})
     setup = Setup.of(model, target)
-    if not setup.layers:
-        raise InputError(
-            "the model has no neuron layer: no activation function lies between its inputs and its output; "
-            "pathways need one (`onnxpath inspect MODEL` lists them)"
-        )
+    check_layers(setup.layers)
     _check_options(selector, score, options)
     for part, rows in model.batches(feeds):
         count = rows.stop - rows.start
         runs = max((len(v) for v in part.values() if v.ndim), default=1)
         scores = score(setup, part, target.feed(rows, runs), rows, activity, **options)
-        _check_finite(setup, part, scores)
+        check_finite(model, target, part, [scores.logits, *scores.signed.values()])
         fixed = Target(target.readout, target.kind, target.feed(rows, runs)[target.kind]).fixed(scores.logits)
         masks = select(scores.magnitudes(), sparsity, scope)
         program = setup.masked(with_gradient)
         fed = {mask_name(layer): masks[layer.name].astype(setup.dtypes[layer.name]) for layer in setup.layers}
         values = program.run({**part, **fixed.feed(slice(None)), **fed})
+        check_masked_finite(values.values())
         pathways = [
             _pathway(setup, row, fixed, scores, masks, values[LOGITS], selector, sparsity, scope, options)
             for row in range(count)
@@ -74,19 +73,19 @@ def trace(
         yield Trace(rows, pathways, scores.logits[:count], values[LOGITS][:count], gradients)
 
 
+def check_layers(layers: Sequence[NeuronLayer]) -> None:
+    """Raise ModelError where there is no neuron layer."""
+    if not layers:
+        raise ModelError(
+            "the model has no neuron layer: no activation function lies between its inputs and its output; "
+            "pathways need one (`onnxpath inspect MODEL` lists them)"
+        )
+
+
 def _check_options(name: str, score: Any, options: Mapping[str, Any]) -> None:
     known = [n for n in (getattr(score, "__kwdefaults__", None) or {})]
     if wrong := [n for n in options if n not in known]:
         raise unknown(f"option of selector '{name}'", wrong, known)
-
-
-def _check_finite(setup: Setup, feeds: Mapping[str, Array], scores: Scores) -> None:
-    if np.isfinite(scores.logits).all() and all(np.isfinite(s).all() for s in scores.signed.values()):
-        return
-    for name, a in drop_prefix(setup.activations().run(feeds), ACTIVATION).items():
-        if not np.isfinite(a).all():
-            raise InputError(f"layer '{name}' is the first whose activations hold NaN or Inf; check the preprocessing")
-    raise InputError("the output or its gradient holds NaN or Inf though all activations are finite; check the model")
 
 
 def _pathway(

@@ -37,6 +37,9 @@ class Target:
         flat = logits.reshape(len(logits), -1)
         if self.kind == COTANGENT:
             return np.full(len(logits), -1)
+        largest, last = int(self.values.max(initial=-1)), flat.shape[1] - 1
+        if largest > last:
+            raise InputError(f"target {largest} is out of range: a row of the output has entries 0 to {last}")
         return np.where(self.values < 0, flat.argmax(1), self.values)
 
     def score(self, logits: Array) -> Array:
