@@ -2,7 +2,7 @@
 
 from math import inf
 
-from tests.cases.case import case, constant, real, weight
+from tests.cases.case import case, constant, given, real, weight
 
 POINTWISE = [
     # name, call, kinks
@@ -94,4 +94,14 @@ CASES = [
     case(
         "Softmax/masked", "m = Add(x, mask) y = Softmax(m)", x=real(2, 3), mask=constant([[0, -inf, 0], [0, 0, -inf]])
     ),
+    case(
+        "Softmax/a row that a mask hides",
+        "m = Add(x, mask) s = Softmax(m) n = IsNaN(s) y = Where(n, zero, s)",
+        x=real(2, 3),
+        mask=constant([[-inf, -inf, -inf], [0, 0, -inf]]),
+        zero=constant(0.0),
+    ),
+    case("Clip/bounds as inputs", "y = Clip(x, a, b)", x=real(2, 6), a=given(-1.0), b=given(0.5), kinks=(-1, 0.5)),
+    case("Clip/minimum above the maximum", "y = Clip(x, a, b)", x=real(2, 6), a=given(0.5), b=given(-1.0)),
+    case("Clip/maximum as input", "y = Clip(x, , b)", x=real(2, 6), b=given(0.5), kinks=(0.5,)),
 ]

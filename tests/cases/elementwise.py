@@ -94,4 +94,7 @@ CASES = [
     case("Dropout/ratio as input", "y, mask = Dropout(x, r, t)", x=real(2, 3), r=constant(0.4), t=constant(False)),
     case("Dropout/opset 10", "y = Dropout<ratio = 0.3>(x)", x=real(2, 3), opset=10),
     case("Constant", "c = Constant<value_floats = [1.0, -2.0, 3.0]>() y = Mul(x, c)", x=real(2, 3)),
+    case("Pow/exponent as input, of zero", "y = Pow(x, c)", x=constant([0.0, 2.0]), c=given([1.5, 0.5]), dims=()),
+    case("Pow/integer exponents of a row", "y = Pow(x, c)", x=given([0.0, 0.0, -1.5]), c=constant([0, 1, 3])),
+    case("Max/one input has lower rank and ties with none", "y = Max(a, b)", a=real(2, 3), b=given([-5.0, 0.01, 5.0])),
 ]

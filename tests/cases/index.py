@@ -34,4 +34,10 @@ CASES = [
         x=real(2, 3, 2),
         i=constant([[[1], [-1]], [[0], [0]]]),
     ),
+    case(
+        "GatherND/two batch_dims, indices as input",
+        "y = GatherND<batch_dims = 2>(x, i)",
+        x=real(2, 2, 3, 2),
+        i=fed([[[[1], [1]], [[0], [2]]], [[[-1], [0]], [[2], [2]]]]),
+    ),
 ]

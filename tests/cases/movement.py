@@ -1,6 +1,6 @@
 """Operators that only move values, and the shape arithmetic around them."""
 
-from tests.cases.case import case, constant, fed, real
+from tests.cases.case import case, constant, fed, given, real
 
 RESHAPE = [
     # what, attributes, x, shape
@@ -179,4 +179,25 @@ CASES = [
     case("SpaceToDepth", "y = SpaceToDepth<blocksize = 2>(x)", x=real(2, 2, 4, 6)),
     case("Trilu", "y = Trilu(x)", x=real(2, 3, 4)),
     case("Trilu/lower, shifted", "y = Trilu<upper = 0>(x, k)", x=real(4, 3), k=constant(-1)),
+    case(
+        "Slice/all as inputs",
+        "y = Slice(x, starts, ends, axes, steps)",
+        x=real(3, 7),
+        starts=fed([-1, 0]),
+        ends=fed([0, 9]),
+        axes=fed([1, 0]),
+        steps=fed([-3, 2]),
+    ),
+    *(
+        case(f"Pad/pads as input, {mode}", f'y = Pad<mode = "{mode}">(x, pads)', x=real(3, 4), pads=fed([1, 0, 2, 3]))
+        for mode in ("reflect", "edge", "wrap")
+    ),
+    case(
+        "Pad/value as input, some of x cut off",
+        "y = Pad(x, pads, v)",
+        x=real(3, 4),
+        pads=constant([1, -1, 0, 2]),
+        v=given(0.5),
+    ),
+    case("Split/one part wanted", "a, b, c = Split<num_outputs = 3, axis = 1>(x) y = Mul(b, b)", x=real(2, 7)),
 ]

@@ -120,6 +120,9 @@ def clip(op, dy, y, input, min=None, max=None):
 
 @gradient("Softmax")
 def softmax(op, dy, y, input, *, axis=-1):
+    if any(node.op == "IsNaN" for node in y.outputs):
+        # Exporters guard attention so: where a mask hides a whole row, the NaN of the softmax is replaced behind it.
+        y = op.Where(op.IsNaN(y), 0, y)
     weighted = op.Mul(dy, y)
     return op.Sub(weighted, op.Mul(y, op.ReduceSum(weighted, [axis], keepdims=1)))
 
