@@ -86,7 +86,8 @@ def fold_batch_normalization(graph: Graph, keep: Collection[str] = ()) -> int:
         dtype = weight.dtype
         shape = (-1,) + (1,) * (len(weight.shape) - 1)
         new = [weight.values * factor.reshape(shape), bias + (old - mean) * factor]
-        names = [f"{weight.name}/folded", f"{node.name}/folded_bias"]
+        # Named after the node, not the weight: two normalizations may fold into one shared weight.
+        names = [f"{node.name}/folded_weight", f"{node.name}/folded_bias"]
         conv.inputs = [conv.inputs[0], *(Constant(n, v.astype(dtype)) for n, v in zip(names, new, strict=True))]
         output = node.outputs[0]
         node.outputs.clear()

@@ -22,6 +22,9 @@ def import_model(model: onnx.ModelProto) -> Graph:
     _check_operators(model)
     weights = _hold_weights(model)
     metadata = {p.key: p.value for p in model.metadata_props}
+    # The converter keeps the names of nodes and drops their metadata.
+    _name_nodes(model.graph)
+    node_metadata = {n.name: {p.key: p.value for p in n.metadata_props} for n in model.graph.node if n.metadata_props}
     opset, ir_version = _opset(model), model.ir_version
     if opset < WORKING_OPSET:
         try:
@@ -40,7 +43,7 @@ def import_model(model: onnx.ModelProto) -> Graph:
     initializers = {t.name for t in model.graph.initializer}
     graph = Graph(
         body,
-        {n.name: {p.key: p.value for p in n.metadata_props} for n in model.graph.node if n.metadata_props},
+        node_metadata,
         metadata,
         [v.name for v in model.graph.input if v.name in initializers],
         ir_version=ir_version,
