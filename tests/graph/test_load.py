@@ -148,9 +148,8 @@ def test_a_tensor_that_nothing_makes():
 
 
 def test_unknown_operators_are_all_listed():
-    model = parse(
-        "m (float[n, 2] x) => (float[n, 2] y) { a = Relu(x); b = Frobnicate(a); c = my.own.Thing(b); y = Frobnicate(c) }"
-    )
+    nodes = "a = Relu(x); b = Frobnicate(a); c = my.own.Thing(b); y = Frobnicate(c)"
+    model = parse(f"m (float[n, 2] x) => (float[n, 2] y) {{ {nodes} }}")
     model.opset_import.add(domain="my.own", version=3)
     with pytest.raises(UnsupportedOperator) as error:
         load_graph(model)
