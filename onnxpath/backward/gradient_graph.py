@@ -9,10 +9,10 @@ import onnx
 
 from onnxpath.backward.walk import backward
 from onnxpath.errors import OnnxPathError, UnknownName, unknown
-from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, is_float, rank
+from onnxpath.graph.ir import Graph, is_float, numpy_dtype, rank
 from onnxpath.graph.query import require_path
+from onnxpath.graph.surgery import as_graph
 from onnxpath.rules.gradient import gradient
 
 
@@ -25,17 +25,17 @@ def gradient_graph(
 ) -> onnx.ModelProto:
     """Return the model with one more input per output in `of` and one more output per tensor in `wrt`.
 
-    model: path, bytes, ModelProto or Graph. wrt: names of inputs, initializers or intermediate tensors; default every
-    float input. of: names of outputs; default every float output. Each name in `of` gets an input `<prefix><name>`,
-    the cotangent with the output's shape; each name in `wrt` an output `<prefix><name>` with the vector-Jacobian
-    product, of the tensor's shape. All inputs and outputs of the model stay. provider: what the spelling is chosen
-    for ("cpu" | "cuda"); the graph is standard ONNX and runs anywhere.
+    model: path, bytes, ModelProto, Graph or Model. wrt: names of inputs, initializers or intermediate tensors; default
+    every float input. of: names of outputs; default every float output. Each name in `of` gets an input
+    `<prefix><name>`, the cotangent with the output's shape; each name in `wrt` an output `<prefix><name>` with the
+    vector-Jacobian product, of the tensor's shape. All inputs and outputs of the model stay. provider: what the
+    spelling is chosen for ("cpu" | "cuda"); the graph is standard ONNX and runs anywhere.
     Raises UnknownName, UnsupportedOperator (every node without a rule, at once), ModelError (no float path connects
     them), OnnxPathError (a name that is taken).
     """
-    graph = model.copy() if isinstance(model, Graph) else load_graph(model, keep=list(wrt or ()))
+    graph = as_graph(model, keep=list(wrt or ()))
     targets = _names(graph, of, [t.name for t in graph.outputs if is_float(t)], "output")
-    sources = list(wrt) if wrt is not None else [t.name for t in graph.inputs if is_float(t)]
+    sources = list(dict.fromkeys(wrt)) if wrt is not None else [t.name for t in graph.inputs if is_float(t)]
     _check(graph, sources, targets, prefix)
     op = Emitter(graph, provider)
     tensors = graph.tensors()
@@ -59,7 +59,7 @@ def _names(graph: Graph, asked: Sequence[str] | None, default: list[str], kind: 
     known = [t.name for t in graph.outputs]
     if missing := [name for name in asked if name not in known]:
         raise unknown(kind, missing, known)
-    return list(asked)
+    return list(dict.fromkeys(asked))
 
 
 def _check(graph: Graph, sources: list[str], targets: list[str], prefix: str) -> None:
@@ -69,6 +69,9 @@ def _check(graph: Graph, sources: list[str], targets: list[str], prefix: str) ->
     if not sources or not targets:
         side = "input to differentiate by" if not sources else "output to differentiate"
         raise OnnxPathError(f"the model has no float {side}; name tensors in `wrt` and outputs in `of`")
+    if whole := [name for name in sources + targets if not is_float(tensors[name])]:
+        shown = ", ".join(f"'{name}' ({numpy_dtype(tensors[name])})" for name in whole)
+        raise OnnxPathError(f"only float tensors have a gradient, not {shown}; name others in `wrt` and `of`")
     if both := sorted(set(sources) & set(targets)):
         raise UnknownName(f"{', '.join(both)} is named in both `wrt` and `of`; name it in one of them")
     taken = [prefix + name for name in [*sources, *targets] if prefix + name in tensors]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import onnx
@@ -10,7 +10,7 @@ import onnx
 from onnxpath.errors import ModelError, unknown
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, Tensor, Variable
+from onnxpath.graph.ir import Graph, Variable, replace_uses
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 
 MASK_PREFIX = "mask_"
@@ -28,11 +28,17 @@ def expose(model: Any, tensors: Sequence[str]) -> onnx.ModelProto:
 
 def expose_tensors(graph: Graph, names: Sequence[str]) -> None:
     """Make the named tensors outputs of the graph, in place."""
-    known = graph.tensors()
-    if missing := [name for name in names if name not in known]:
-        raise unknown("tensor", missing, known, "`onnxpath inspect MODEL` lists the tensors of a model")
+    known = require_tensors(graph, names)
     listed = {t.name for t in graph.outputs}
     graph.outputs.extend(known[name] for name in dict.fromkeys(names) if name not in listed)
+
+
+def require_tensors(graph: Graph, names: Sequence[str]) -> dict[str, Tensor]:
+    """Return all tensors of the graph by name; UnknownName where some of `names` are not among them."""
+    known = graph.tensors()
+    if missing := [name for name in names if name not in known]:
+        raise unknown("tensor", missing, known, "`onnxpath inspect MODEL --tensors` lists the tensors of a model")
+    return known
 
 
 def insert_masks(model: Any, layers: Sequence[str] | None = None, per: str = "neuron") -> onnx.ModelProto:
@@ -70,18 +76,11 @@ def mask_layers(op: Emitter, layers: Sequence[NeuronLayer], per: str = "neuron")
     return masks
 
 
-def replace_uses(tensor: Tensor, new: Tensor) -> None:
-    """Let every consumer of `tensor` read `new` instead, but for the node that makes `new`."""
-    maker = new.inputs[0]
-    for node in list(tensor.outputs):
-        if node is not maker:
-            for index, used in enumerate(node.inputs):
-                if used is tensor:
-                    node.inputs[index] = new
+def as_graph(model: Any, keep: Collection[str] = ()) -> Graph:
+    """Return a canonized graph of one's own from whatever names a model.
 
-
-def as_graph(model: Any) -> Graph:
-    """Return a canonized graph of one's own from whatever names a model."""
+    keep: initializers that folding must leave in place (what is canonized already stays as it is).
+    """
     graph = getattr(model, "graph", model)
     if isinstance(graph, onnx.GraphProto):
         graph = model
@@ -89,4 +88,4 @@ def as_graph(model: Any) -> Graph:
         return graph.copy()
     if graph is None:
         raise ModelError("no model was given; give a path, bytes, a ModelProto or a loaded Model")
-    return load_graph(graph)
+    return load_graph(graph, keep)
