@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Option
 
-from onnxpath_cli.common import (
-    Inputs,
-    Json,
-    ModelPath,
-    PreprocessFile,
-    Providers,
-    errors_as_text,
-    failure_exit,
-    load_model,
-    open_inputs,
-    print_json,
-    progress,
-    say,
-)
+from onnxpath_cli.job import go_through, prepare, tell
+from onnxpath_cli.options import Inputs, Json, ModelPath, OutFolder, PreprocessFile, Providers
 
 
-@errors_as_text
 def activations(
     model: ModelPath,
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for one .npz per input.", show_default=False)],
+    out: OutFolder,
     tensor: Annotated[
-        list[str] | None, typer.Option("--tensor", help="Tensor to save; repeat for more. Default every neuron layer.")
+        list[str] | None, Option("--tensor", help="Tensor to save; repeat for more. Default every neuron layer.")
     ] = None,
     preprocess: PreprocessFile = None,
     providers: Providers = "auto",
@@ -37,35 +23,26 @@ def activations(
 ) -> None:
     """Save the values of intermediate tensors, one .npz per input.
 
-    Example: onnxpath activations model.onnx images/ --tensor /conv1/Relu_output_0 -o activations/
-    """
-    from onnxpath.batch.explain import Failed, read_inputs, single_input
-    from onnxpath.graph.surgery import expose
-    from onnxpath.report.write import check_writable, file_stem, save_npz
+    `onnxpath inspect MODEL --tensors` lists their names.
 
-    loaded = load_model(model, providers)
-    names = list(tensor) if tensor else [layer.name for layer in loaded.layers()]
-    program = loaded.session(("expose", *names), lambda: expose(loaded, names))
-    items, chosen, warnings = open_inputs(loaded, inputs, preprocess)
-    check_writable(out)
-    info = single_input(loaded)
-    rows: list[dict[str, Any]] = []
-    failures = []
-    for read in progress(read_inputs(loaded, items, chosen), len(items), "activations", quiet=json):
-        if isinstance(read, Failed):
-            failures.append(read)
-            continue
-        item, value = read
-        ((part, _),) = loaded.batches({info.name: value.array[None]})
-        values = {name: array[0] for name, array in program.run(part, names).items()}
+    \b
+    Example:
+      onnxpath activations model.onnx images/ --preprocess preprocess.toml \\
+          --tensor /features/Relu_output_0 -o activations/
+    """
+    from onnxpath.batch.explain import activation_items
+    from onnxpath.batch.fit import check_tensors
+    from onnxpath.report.write import file_stem, save_npz
+
+    job = prepare(model, inputs, out, preprocess, providers, fits=lambda loaded: check_tensors(loaded, tensor))
+    names = tensor or [layer.name for layer in job.model.layers()]
+
+    def write(result: Any) -> dict[str, Any]:
+        item, values = result
         path = out / f"{file_stem(item.name)}.npz"
         save_npz(path, values)
-        rows.append({"input": item.name, "file": str(path), "tensors": {n: list(v.shape) for n, v in values.items()}})
-    if json:
-        print_json({"results": rows, "failures": [vars(f) for f in failures], "warnings": warnings})
-    else:
-        for row in rows:
-            say(f"{row['input']}: {len(names)} tensors -> {row['file']}")
-        for warning in warnings:
-            say(f"warning: {warning}")
-    failure_exit(failures, len(rows))
+        return {"input": item.name, "file": path, "tensors": {name: list(v.shape) for name, v in values.items()}}
+
+    results = activation_items(job.model, job.items, job.preprocess, names)
+    rows, failures = go_through(job, results, "activations", write)
+    tell(job, rows, failures, lambda row: f"{row['input']}: {len(row['tensors'])} tensors -> {row['file']}", json)

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Option
 
-from onnxpath_cli.common import (
+from onnxpath_cli.job import go_through, prepare, tell
+from onnxpath_cli.options import (
     ClassNames,
     Inputs,
     Json,
     ModelPath,
-    OutputName,
+    OutFolder,
+    Output,
     PreprocessFile,
     Providers,
     Scope,
+    Seed,
     Selector,
     Sparsity,
-    TargetIndex,
-    errors_as_text,
-    failure_exit,
-    load_model,
-    open_inputs,
-    print_json,
-    progress,
-    read_classes,
-    say,
+    Steps,
+    Target,
 )
 
+if TYPE_CHECKING:
+    from onnxpath.batch.explain import Explained
 
-@errors_as_text
+
 def explain(
     model: ModelPath,
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for maps as .npz and .png.", show_default=False)],
-    method: Annotated[str, typer.Option("--method", help="Attribution method: `onnxpath list methods`.")] = "pathway-gradient",
-    target: TargetIndex = None,
-    output: OutputName = None,
+    out: OutFolder,
+    method: Annotated[
+        str, Option("--method", help="Attribution method: `onnxpath list methods`.")
+    ] = "pathway-gradient",
     selector: Selector = "neuron-mct",
     sparsity: Sparsity = 0.9,
     scope: Scope = "global",
-    steps: Annotated[int, typer.Option("--steps", help="Points of integrated gradients.")] = 50,
+    seed: Seed = 0,
+    steps: Steps = 50,
+    target: Target = None,
+    output: Output = None,
     preprocess: PreprocessFile = None,
     classes: ClassNames = None,
     providers: Providers = "auto",
@@ -49,49 +49,53 @@ def explain(
 ) -> None:
     """Write the attribution map of each input as an array and a picture.
 
-    Example: onnxpath explain model.onnx cat.png --preprocess preprocess.toml -o maps/
-    """
-    from onnxpath.batch.explain import Failed, explain_items, method_options
-    from onnxpath.report.build import class_ref, maps, map_channel_axis
-    from onnxpath.report.encode import map_png
-    from onnxpath.report.write import check_writable, file_stem, save_npz, write_bytes
+    Writes an .npz (map, logits) and a .png per input: red supports the target, blue speaks against it.
 
-    loaded = load_model(model, providers)
-    names = read_classes(classes)
-    options = method_options([method], selector, sparsity, scope, steps)
-    items, chosen, warnings = open_inputs(loaded, inputs, preprocess)
-    check_writable(out)
-    rows: list[dict[str, Any]] = []
-    failures = []
-    results = explain_items(loaded, items, chosen, options, target, output)
-    for result in progress(results, len(items), method, quiet=json):
-        if isinstance(result, Failed):
-            failures.append(result)
-            continue
-        (shown,) = maps(result.maps, map_channel_axis(loaded, chosen), result.deltas)
+    \b
+    Example:
+      onnxpath explain model.onnx cat.png --preprocess preprocess.toml -o maps/
+    """
+    from onnxpath.batch.explain import explain_items, method_options
+    from onnxpath.batch.fit import check_attribution
+    from onnxpath.report.build import class_ref, map_channel_axis, maps
+    from onnxpath.report.encode import map_png
+    from onnxpath.report.write import file_stem, save_npz, write_bytes
+
+    job = prepare(
+        model,
+        inputs,
+        out,
+        preprocess,
+        providers,
+        classes,
+        output,
+        options=lambda: method_options([method], selector, sparsity, scope, steps, seed),
+        fits=lambda loaded: check_attribution(loaded, [method], target, output),
+    )
+    channel_axis = map_channel_axis(job.model, job.preprocess)
+
+    def write(result: Explained) -> dict[str, Any]:
+        (shown,) = maps(result.maps, channel_axis, result.deltas)
         stem = file_stem(result.item.name)
         array, picture = out / f"{stem}.npz", out / f"{stem}.png"
         save_npz(array, {"map": result.maps[method], "logits": result.logits})
         write_bytes(picture, map_png(shown.values, shown.limit))
-        target_name = class_ref(result.target, names).name
-        rows.append(
-            {
-                "input": result.item.name,
-                "target": result.target,
-                "target_name": target_name,
-                "array": str(array),
-                "picture": str(picture),
-                "clipping": shown.clipping,
-                "delta": result.deltas.get(method),
-                "kept": result.pathway.kept_prediction if result.pathway else None,
-                "density": result.pathway.density if result.pathway else None,
-            }
-        )
-    if json:
-        print_json({"method": method, "results": rows, "failures": [vars(f) for f in failures], "warnings": warnings})
-    else:
-        for row in rows:
-            say(f"{row['input']}: target {row['target_name']} -> {row['picture']} ({row['clipping']})")
-        for warning in warnings:
-            say(f"warning: {warning}")
-    failure_exit(failures, len(rows))
+        return {
+            "input": result.item.name,
+            "target": result.target,
+            "target_name": class_ref(result.target, job.classes).name,
+            "array": array,
+            "picture": picture,
+            "clipping": shown.clipping,
+            "delta": result.deltas.get(method),
+            "kept": result.pathway.kept_prediction if result.pathway else None,
+            "density": result.pathway.density if result.pathway else None,
+        }
+
+    results = explain_items(job.model, job.items, job.preprocess, job.options, target, output)
+    rows, failures = go_through(job, results, method, write)
+    tell(job, rows, failures, _line, json)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"{row['input']}: target {row['target_name']} -> {row['picture']} ({row['clipping']})"

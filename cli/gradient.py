@@ -5,42 +5,45 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from onnxpath_cli.common import Json, ModelPath, errors_as_text, print_json, say
+from onnxpath_cli.options import Json, ModelPath
+from onnxpath_cli.output import few, print_json, say
 
 
-@errors_as_text
 def gradient(
     model: ModelPath,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where the gradient graph goes.", show_default=False)],
+    out: Annotated[Path, Option("-o", "--out", help="File for the gradient graph.", show_default=False)],
     wrt: Annotated[
-        list[str] | None, typer.Option("--wrt", help="Tensor to differentiate by; repeat for more. Default every float input.")
+        list[str] | None,
+        Option("--wrt", help="Tensor to differentiate by; repeat for more. Default every float input."),
     ] = None,
     of: Annotated[
-        list[str] | None, typer.Option("--of", help="Output to differentiate; repeat for more. Default every float output.")
+        list[str] | None,
+        Option("--of", help="Output to differentiate; repeat for more. Default every float output."),
     ] = None,
-    prefix: Annotated[str, typer.Option("--prefix", help="Begins the names of the new inputs and outputs.")] = "grad_",
+    prefix: Annotated[str, Option("--prefix", help="Begins the names of the new inputs and outputs.")] = "grad_",
     json: Json = False,
 ) -> None:
-    """Write the model with an input grad_<output> and an output grad_<input>: its vector-Jacobian product, plain ONNX.
+    """Write the model with its gradient: one input grad_<output> and one output grad_<input> more.
 
-    Example: onnxpath gradient model.onnx -o gradient.onnx
+    The result is plain ONNX: it runs wherever the model runs, and needs no onnxpath there.
+
+    \b
+    Example:
+      onnxpath gradient model.onnx -o gradient.onnx
     """
     from onnxpath.backward.gradient_graph import gradient_graph
+    from onnxpath.errors import all_of
     from onnxpath.graph.load import save_model
+    from onnxpath.report.write import check_writable
 
-    made = gradient_graph(model, wrt or None, of or None, prefix)
+    made, _ = all_of(lambda: gradient_graph(model, wrt or None, of or None, prefix), lambda: check_writable(out.parent))
     save_model(made, out)
-    facts = {
-        "file": str(out),
-        "nodes": len(made.graph.node),
-        "inputs": [i.name for i in made.graph.input],
-        "outputs": [o.name for o in made.graph.output],
-    }
+    inputs, outputs = [i.name for i in made.graph.input], [o.name for o in made.graph.output]
     if json:
-        print_json(facts)
+        print_json({"file": out, "nodes": len(made.graph.node), "inputs": inputs, "outputs": outputs})
     else:
-        say(f"{out}: {facts['nodes']} nodes")
-        say(f"  inputs:  {', '.join(facts['inputs'])}")
-        say(f"  outputs: {', '.join(facts['outputs'])}")
+        say(f"{out}: {len(made.graph.node)} nodes")
+        say(f"  inputs:  {few(inputs)}")
+        say(f"  outputs: {few(outputs)}")

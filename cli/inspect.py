@@ -4,30 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Option
 
-from onnxpath_cli.common import Json, ModelPath, OutputName, Providers, errors_as_text, load_model, print_json, say
+from onnxpath_cli.options import Json, ModelPath, Output, Providers
+from onnxpath_cli.output import few, print_json, say
 
 if TYPE_CHECKING:
     from onnxpath.runtime.model import Model
 
+MOST_LINES = 30
 
-@errors_as_text
+
 def inspect(
     model: ModelPath,
     placement: Annotated[
-        bool, typer.Option("--placement", help="Also say which provider runs which node, with CPU fallbacks and copies.")
+        bool, Option("--placement", help="Also say which provider runs which node, with CPU fallbacks and copies.")
     ] = False,
-    tensors: Annotated[bool, typer.Option("--tensors", help="Also list every tensor by name, dtype and shape.")] = False,
-    output: OutputName = None,
+    tensors: Annotated[bool, Option("--tensors", help="Also list every tensor by name, dtype and shape.")] = False,
+    output: Output = None,
     providers: Providers = "auto",
     json: Json = False,
 ) -> None:
     """Show inputs, outputs, neuron layers and the coverage of gradient rules.
 
-    Example: onnxpath inspect model.onnx --placement
+    \b
+    Example:
+      onnxpath inspect model.onnx --placement
     """
-    loaded = load_model(model, providers)
+    from onnxpath.runtime.model import load
+
+    loaded = load(model, providers)
     facts = _facts(loaded, output)
     if tensors:
         facts["tensors"] = _tensors(loaded)
@@ -36,7 +42,8 @@ def inspect(
     if json:
         print_json(facts)
     else:
-        _print(facts)
+        for line in [*_model_lines(facts), *_layer_lines(facts), *_coverage_lines(facts), *_asked_lines(facts)]:
+            say(line)
 
 
 def _facts(model: Model, output: str | None) -> dict[str, Any]:
@@ -44,8 +51,9 @@ def _facts(model: Model, output: str | None) -> dict[str, Any]:
     place = model.readout(output)
     coverage = model.coverage("gradient", output)
     return {
-        "model": str(model.path),
+        "model": model.path,
         "sha256": model.sha256,
+        "provider": model.provider,
         "opset": model.opset,
         "working_opset": model.graph.opset,
         "producer": model.graph.producer,
@@ -63,59 +71,84 @@ def _facts(model: Model, output: str | None) -> dict[str, Any]:
 
 
 def _tensors(model: Model) -> list[dict[str, Any]]:
-    from onnxpath.graph.ir import onnx_dtype
+    from onnxpath.graph.ir import numpy_dtype, onnx_dtype
 
     return [
-        {"name": name, "dtype": str(t.dtype) if onnx_dtype(t) else None, "shape": list(t.shape) if t.shape is not None else None}
-        for name, t in model.graph.tensors().items()
+        {
+            "name": name,
+            "dtype": numpy_dtype(tensor).name if onnx_dtype(tensor) else None,
+            "shape": list(tensor.shape) if tensor.shape is not None else None,
+        }
+        for name, tensor in model.graph.tensors().items()
     ]
 
 
 def _placement(model: Model) -> dict[str, Any]:
     from onnxpath.backward.gradient_graph import gradient_graph
+    from onnxpath.errors import UnsupportedOperator
     from onnxpath.runtime.placement import placement
 
-    programs = {"model": model.graph.to_model(), "gradient": gradient_graph(model.graph, provider=model.provider)}
-    table = {}
-    for name, program in programs.items():
-        found = placement(program, model.provider)
-        table[name] = {
-            "nodes": {provider: len(nodes) for provider, nodes in found.providers.items()},
-            "fallbacks": found.fallbacks,
-            "copies": found.copies,
-        }
+    programs = {
+        "model": model.graph.to_model,
+        "gradient": lambda: gradient_graph(model.graph, provider=model.provider),
+    }
+    table: dict[str, Any] = {}
+    for name, build in programs.items():
+        try:
+            found = placement(build(), model.provider)
+        except UnsupportedOperator:
+            continue  # the coverage above names what is missing
+        nodes = {provider: len(names) for provider, names in found.providers.items()}
+        table[name] = {"nodes": nodes, "fallbacks": found.fallbacks, "copies": found.copies}
     return table
 
 
 def _shape(shape: Any) -> str:
-    return "×".join("?" if d is None else str(d) for d in shape)
+    return "×".join("?" if size is None else str(size) for size in shape) or "scalar"
 
 
-def _print(facts: dict[str, Any]) -> None:
-    say(f"{facts['model']}: opset {facts['opset']}, {facts['nodes']} nodes, {facts['parameters']:,} parameters")
-    for kind in ("inputs", "outputs"):
-        for info in facts[kind]:
-            say(f"  {kind[:-1]:<7}{info['name']}: {info['dtype']} {_shape(info['shape'])}")
+def _model_lines(facts: dict[str, Any]) -> list[str]:
+    lines = [f"{facts['model']}: opset {facts['opset']}, {facts['nodes']} nodes, {facts['parameters']:,} parameters"]
+    for kind, infos in (("input", facts["inputs"]), ("output", facts["outputs"])):
+        lines += [f"  {kind:<7}{info['name']}: {info['dtype']} {_shape(info['shape'])}" for info in infos]
     place = facts["explained"]
     skipped = f" ({place['skipped']} at the end is skipped)" if place["skipped"] else ""
-    say(f"  explained: entries of '{place['tensor']}'{skipped}")
-    total = sum(n["neurons"] or 0 for n in facts["neuron_layers"])
-    say(f"{len(facts['neuron_layers'])} neuron layers, {total:,} neurons in a row:")
-    for layer in facts["neuron_layers"]:
-        say(f"  {layer['name']}: {layer['op']} {_shape(layer['shape'])}")
-    for name, reason in facts["left_out"].items():
-        say(f"  left out: {name}: {reason}")
-    say("gradient rules between the inputs and the explained output:")
+    return [*lines, f"  explained: entries of '{place['tensor']}'{skipped}"]
+
+
+def _layer_lines(facts: dict[str, Any]) -> list[str]:
+    layers = facts["neuron_layers"]
+    known = [layer["neurons"] for layer in layers if layer["neurons"] is not None]
+    total = f", {sum(known):,} neurons in a row" if len(known) == len(layers) else ""
+    lines = [f"  {layer['name']}: {layer['op']} {_shape(layer['shape'])}" for layer in layers]
+    left_out = [f"  left out: {name}: {reason}" for name, reason in facts["left_out"].items()]
+    return [f"{len(layers)} neuron layers{total}", *_first(lines), *_first(left_out)]
+
+
+def _coverage_lines(facts: dict[str, Any]) -> list[str]:
+    lines = ["gradient rules between the inputs and the explained output:"]
     for kind, operators in facts["coverage"].items():
-        listed = ", ".join(f"{op} ({count})" for op, count in operators.items())
-        say(f"  {kind:<8}{listed or 'none'}")
-    for operator, names in facts["missing"].items():
-        say(f"  missing {operator}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else ""))
-    for note in facts["notes"]:
-        say(f"note: {note}")
+        lines.append(f"  {kind:<8}" + (", ".join(f"{op} ({count})" for op, count in operators.items()) or "none"))
+    lines += [f"  no rule for {operator}: {few(names, 5)}" for operator, names in facts["missing"].items()]
+    return lines + [f"note: {note}" for note in facts["notes"]]
+
+
+def _asked_lines(facts: dict[str, Any]) -> list[str]:
+    lines = []
+    if "tensors" in facts:
+        lines.append(f"{len(facts['tensors'])} tensors:")
     for tensor in facts.get("tensors", []):
-        say(f"  {tensor['name']}: {tensor['dtype']} {_shape(tensor['shape'] or ['unknown rank'])}")
+        shape = _shape(tensor["shape"]) if tensor["shape"] is not None else "of unknown rank"
+        lines.append(f"  {tensor['name']}: {tensor['dtype'] or 'unknown dtype'} {shape}")
     for program, found in facts.get("placement", {}).items():
-        say(f"placement of the {program}: " + ", ".join(f"{p} {n} nodes" for p, n in found["nodes"].items()))
-        say(f"  on the CPU though CUDA was asked for: {', '.join(found['fallbacks']) or 'none'}")
-        say(f"  tensors copied between providers: {', '.join(found['copies']) or 'none'}")
+        nodes = ", ".join(f"{provider} {count} nodes" for provider, count in found["nodes"].items())
+        lines.append(f"placement of the {program}: {nodes}")
+        if facts["provider"] != "cpu":
+            lines.append(f"  on the CPU though CUDA was asked for: {few(found['fallbacks'])}")
+            lines.append(f"  copied between providers: {few(found['copies'])}")
+    return lines
+
+
+def _first(lines: list[str]) -> list[str]:
+    left = len(lines) - MOST_LINES
+    return lines if left <= 0 else [*lines[:MOST_LINES], f"  and {left} more, which --json lists"]

@@ -4,62 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
+from typer import Argument
 
-from onnxpath_cli.common import Json, errors_as_text, print_json, say
-
-
-def _methods() -> list[dict[str, Any]]:
-    from onnxpath.attribution.attribute import METHODS, default_options
-
-    return [
-        {
-            "name": name,
-            "about": _about(METHODS.get(name).function),
-            "options": default_options(METHODS.get(name)),
-            "exportable": METHODS.get(name).exportable,
-        }
-        for name in METHODS.names()
-    ]
+from onnxpath_cli.options import Json
+from onnxpath_cli.output import print_json, say
 
 
-def _selectors() -> list[dict[str, Any]]:
-    from onnxpath.pathway.selectors import SELECTORS
-
-    entries = [(name, SELECTORS.get(name)) for name in SELECTORS.names()]
-    return [{"name": n, "about": _about(f), "options": getattr(f, "__kwdefaults__", None) or {}} for n, f in entries]
-
-
-def _rules() -> list[dict[str, Any]]:
-    from onnxpath.runtime.model import RULE_SETS
-
-    return [
-        {"name": name, "about": f"{len(rules.operators())} operators", "operators": {o: r.kind for o, r in sorted(rules.operators().items())}}
-        for name, rules in RULE_SETS.items()
-    ]
-
-
-def _sections() -> list[dict[str, Any]]:
-    from onnxpath.report import SECTIONS
-
-    return [{"name": name, "about": SECTIONS.get(name).title} for name in SECTIONS.names()]
-
-
-KINDS = {"methods": _methods, "selectors": _selectors, "rules": _rules, "sections": _sections}
-
-
-def _about(thing: Any) -> str:
-    return (thing.__doc__ or "").strip().splitlines()[0] if thing.__doc__ else ""
-
-
-@errors_as_text
 def listing(
-    kind: Annotated[str, typer.Argument(help="methods, selectors, rules or sections.", show_default=False)],
+    kind: Annotated[str, Argument(metavar="KIND", help="methods, selectors, rules or sections.", show_default=False)],
     json: Json = False,
 ) -> None:
     """List attribution methods, selectors, rule sets or report sections.
 
-    Example: onnxpath list methods
+    \b
+    Example:
+      onnxpath list methods
     """
     from onnxpath.errors import unknown
 
@@ -74,3 +33,51 @@ def listing(
         say(f"{entry['name']:<{width}}  {entry['about']}")
         if options := entry.get("options"):
             say(f"{'':<{width}}  options: " + ", ".join(f"{k}={v!r}" for k, v in options.items()))
+
+
+def _methods() -> list[dict[str, Any]]:
+    from onnxpath.attribution.attribute import default_options
+    from onnxpath.attribution.methods import METHODS
+
+    return [
+        {
+            "name": method.name,
+            "about": _about(method.function),
+            "options": default_options(method),
+            "exportable": method.exportable,
+        }
+        for method in map(METHODS.get, METHODS.names())
+    ]
+
+
+def _selectors() -> list[dict[str, Any]]:
+    from onnxpath.pathway.selectors import SELECTORS
+
+    entries = [(name, SELECTORS.get(name)) for name in SELECTORS.names()]
+    return [{"name": n, "about": _about(f), "options": getattr(f, "__kwdefaults__", None) or {}} for n, f in entries]
+
+
+def _rules() -> list[dict[str, Any]]:
+    from onnxpath.runtime.model import RULE_SETS
+
+    return [
+        {
+            "name": name,
+            "about": f"{len(rules.operators())} operators",
+            "operators": {operator: rule.kind for operator, rule in sorted(rules.operators().items())},
+        }
+        for name, rules in RULE_SETS.items()
+    ]
+
+
+def _sections() -> list[dict[str, Any]]:
+    from onnxpath.report import SECTIONS
+
+    return [{"name": name, "about": SECTIONS.get(name).title} for name in SECTIONS.names()]
+
+
+def _about(function: Any) -> str:
+    return (function.__doc__ or "").strip().partition("\n")[0]
+
+
+KINDS = {"methods": _methods, "selectors": _selectors, "rules": _rules, "sections": _sections}

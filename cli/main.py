@@ -7,6 +7,17 @@ from typing import Annotated
 import typer
 
 from onnxpath_cli import activations, explain, gradient, inspect, listing, pathway, report
+from onnxpath_cli.errors import errors_as_text
+
+VERBS = {
+    "inspect": inspect.inspect,
+    "activations": activations.activations,
+    "gradient": gradient.gradient,
+    "explain": explain.explain,
+    "pathway": pathway.pathway,
+    "report": report.report,
+    "list": listing.listing,
+}
 
 app = typer.Typer(
     name="onnxpath",
@@ -16,13 +27,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command("inspect")(inspect.inspect)
-app.command("activations")(activations.activations)
-app.command("gradient")(gradient.gradient)
-app.command("explain")(explain.explain)
-app.command("pathway")(pathway.pathway)
-app.command("report")(report.report)
-app.command("list")(listing.listing)
+for _name, _verb in VERBS.items():
+    app.command(_name)(errors_as_text(_verb))
 
 
 def _version(value: bool) -> None:

@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from onnxpath_cli.common import (
+from onnxpath_cli.job import go_through, prepare, tell
+from onnxpath_cli.options import (
     ClassNames,
     Inputs,
     Json,
     ModelPath,
-    OutputName,
+    OutFolder,
+    Output,
     PreprocessFile,
     Providers,
     Scope,
     Seed,
     Selector,
     Sparsity,
-    TargetIndex,
-    errors_as_text,
-    failure_exit,
-    load_model,
-    open_inputs,
-    print_json,
-    progress,
-    read_classes,
-    say,
+    Target,
 )
 
 
-@errors_as_text
 def pathway(
     model: ModelPath,
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for one pathway .npz per input.", show_default=False)],
+    out: OutFolder,
     selector: Selector = "neuron-mct",
     sparsity: Sparsity = 0.9,
     scope: Scope = "global",
     seed: Seed = 0,
-    target: TargetIndex = None,
-    output: OutputName = None,
+    target: Target = None,
+    output: Output = None,
     preprocess: PreprocessFile = None,
     classes: ClassNames = None,
     providers: Providers = "auto",
@@ -49,35 +39,44 @@ def pathway(
 ) -> None:
     """Select each input's critical pathway, check what the masked network predicts, and save it.
 
-    Example: onnxpath pathway model.onnx cat.png --preprocess preprocess.toml --sparsity 0.95 -o pathways/
+    Writes one .npz per input, which `onnxpath.Pathway.load` reads.
+
+    \b
+    Example:
+      onnxpath pathway model.onnx cat.png --preprocess preprocess.toml \\
+          --sparsity 0.95 -o pathways/
     """
-    from onnxpath.batch.explain import Failed, pathway_items, selector_options
+    from onnxpath.batch.explain import pathway_items, pathway_options
+    from onnxpath.batch.fit import check_pathway
     from onnxpath.report.build import pathway_facts
     from onnxpath.report.plain import as_plain
-    from onnxpath.report.write import check_writable, file_stem
+    from onnxpath.report.write import file_stem, save_npz
 
-    loaded = load_model(model, providers)
-    names = read_classes(classes)
-    options = selector_options(selector, seed)
-    items, chosen, warnings = open_inputs(loaded, inputs, preprocess)
-    check_writable(out)
-    rows: list[dict[str, Any]] = []
-    failures = []
-    results = pathway_items(loaded, items, chosen, selector, sparsity, scope, options, target, output)
-    for result in progress(results, len(items), selector, quiet=json):
-        if isinstance(result, Failed):
-            failures.append(result)
-            continue
+    job = prepare(
+        model,
+        inputs,
+        out,
+        preprocess,
+        providers,
+        classes,
+        output,
+        options=lambda: pathway_options(selector, sparsity, scope, seed),
+        fits=lambda loaded: check_pathway(loaded, selector, target, output),
+    )
+
+    def write(result: Any) -> dict[str, Any]:
         item, found = result
         path = out / f"{file_stem(item.name)}.npz"
-        found.save(path)
-        rows.append({"input": item.name, "file": str(path), **as_plain(pathway_facts(found, names))})
-    if json:
-        print_json({"results": rows, "failures": [vars(f) for f in failures], "warnings": warnings})
-    else:
-        for row in rows:
-            state = "kept" if row["kept"] else f"LOST (now {row['masked_prediction']['name']})"
-            say(f"{row['input']}: {row['prediction']['name']} {state}, density {row['density']:.4f} -> {row['file']}")
-        for warning in warnings:
-            say(f"warning: {warning}")
-    failure_exit(failures, len(rows))
+        save_npz(path, found.packed())
+        return {"input": item.name, "file": path, **as_plain(pathway_facts(found, job.classes))}
+
+    results = pathway_items(
+        job.model, job.items, job.preprocess, selector, sparsity, scope, job.options, target, output
+    )
+    rows, failures = go_through(job, results, selector, write)
+    tell(job, rows, failures, _line, json)
+
+
+def _line(row: dict[str, Any]) -> str:
+    state = "kept" if row["kept"] else f"LOST (now {row['masked_prediction']['name']})"
+    return f"{row['input']}: {row['prediction']['name']} {state}, density {row['density']:.4f} -> {row['file']}"

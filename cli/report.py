@@ -2,114 +2,126 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
+from typer import Option
 
-from onnxpath_cli.common import (
+from onnxpath_cli.job import Job, go_through, leave, prepare
+from onnxpath_cli.options import (
     ClassNames,
     Inputs,
     Json,
     ModelPath,
-    OutputName,
+    OutFolder,
+    Output,
     PreprocessFile,
     Providers,
     Scope,
     Seed,
     Selector,
     Sparsity,
-    TargetIndex,
-    errors_as_text,
-    failure_exit,
-    load_model,
-    open_inputs,
-    print_json,
-    progress,
-    read_classes,
-    say,
+    Steps,
+    Target,
 )
+from onnxpath_cli.output import print_json, say
+
+DEFAULT_METHODS = ["pathway-gradient", "gradient"]
 
 
-@errors_as_text
 def report(
     model: ModelPath,
     inputs: Inputs,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.", show_default=False)],
+    out: OutFolder,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", help="Attribution method; repeat for more. Default pathway-gradient and gradient."),
+        Option("--method", help=f"Attribution method; repeat for more. Default {' and '.join(DEFAULT_METHODS)}."),
     ] = None,
     selector: Selector = "neuron-mct",
     sparsity: Sparsity = 0.9,
     scope: Scope = "global",
     seed: Seed = 0,
-    steps: Annotated[int, typer.Option("--steps", help="Points of integrated gradients.")] = 50,
-    target: TargetIndex = None,
-    output: OutputName = None,
+    steps: Steps = 50,
+    target: Target = None,
+    output: Output = None,
     preprocess: PreprocessFile = None,
     classes: ClassNames = None,
-    title: Annotated[str | None, typer.Option("--title", help="Title of the page.")] = None,
+    title: Annotated[str | None, Option("--title", help="Title of the page.")] = None,
     providers: Providers = "auto",
     json: Json = False,
 ) -> None:
     """Explain every input and write report.html, report.json and arrays/.
 
-    Example: onnxpath report model.onnx images/ --preprocess preprocess.toml --classes classes.txt -o report/
+    The page holds all of its pictures and needs no network. Inputs that fail are listed on it.
+
+    \b
+    Example:
+      onnxpath report model.onnx images/ --preprocess preprocess.toml \\
+          --classes classes.txt -o report/
     """
     import onnxpath
-    from onnxpath.batch.explain import Failed, explain_items, method_options, selector_options
+    from onnxpath.batch.explain import explain_items, method_options
+    from onnxpath.batch.fit import check_attribution
     from onnxpath.report import build, data
-    from onnxpath.report.write import check_writable, write_report
+    from onnxpath.report.write import DATA, write_report
 
     clock = time.perf_counter()
-    methods = list(dict.fromkeys(method or ["pathway-gradient", "gradient"]))
-    options = method_options(methods, selector, sparsity, scope, steps, selector_options(selector, seed))
-    loaded = load_model(model, providers)
-    names = read_classes(classes)
-    items, chosen, warnings = open_inputs(loaded, inputs, preprocess)
-    check_writable(out)
-    facts = build.model_facts(loaded, output)
-    seconds = {"load": time.perf_counter() - clock}
-    clock = time.perf_counter()
-    done: list[data.Item] = []
-    failures = []
-    for result in progress(explain_items(loaded, items, chosen, options, target, output), len(items), "report", quiet=json):
-        if isinstance(result, Failed):
-            failures.append(result)
-        else:
-            done.append(build.finished_item(out, result, names, build.map_channel_axis(loaded, chosen)))
-    seconds["run"] = time.perf_counter() - clock
-    shown = data.Report(
-        onnxpath=onnxpath.__version__,
-        title=title or f"{facts.path} on {len(items)} inputs",
-        model=facts,
-        run=data.RunFacts(
-            provider=loaded.provider,
-            versions=build.versions(),
-            seed=seed if "seed" in selector_options(selector, seed) else None,
-            preprocess=asdict(chosen),
-            selector=selector if "pathway-gradient" in methods else None,
-            sparsity=sparsity if "pathway-gradient" in methods else None,
-            methods=methods,
-            command=" ".join(["onnxpath", *sys.argv[1:]]),
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-            seconds=seconds,
-        ),
-        items=done,
-        failures=[data.Failure(f.item.name, f.error) for f in failures],
-        warnings=warnings,
+    methods = list(dict.fromkeys(method or DEFAULT_METHODS))
+    job = prepare(
+        model,
+        inputs,
+        out,
+        preprocess,
+        providers,
+        classes,
+        output,
+        options=lambda: method_options(methods, selector, sparsity, scope, steps, seed),
+        fits=lambda loaded: check_attribution(loaded, methods, target, output),
     )
-    page = write_report(out, shown)
+    facts = build.model_facts(job.model, output)
+    channel_axis = build.map_channel_axis(job.model, job.preprocess)
+    loaded = time.perf_counter()
+    results = explain_items(job.model, job.items, job.preprocess, job.options, target, output)
+    rows, failures = go_through(
+        job, results, "report", lambda result: build.finished_item(out, result, job.classes, channel_axis)
+    )
+    if not rows:
+        leave(job, failures)
+    seconds = {"load": loaded - clock, "run": time.perf_counter() - loaded}
+    made = data.Report(
+        onnxpath=onnxpath.__version__,
+        title=title or f"{facts.path} on {len(job.items)} inputs",
+        model=facts,
+        run=_run_facts(job, seconds),
+        items=rows,
+        failures=[data.Failure(f.item.name, f.error) for f in failures],
+        warnings=job.warnings,
+    )
+    page = write_report(out, made)
     if json:
-        summary = {"page": str(page), "data": str(out / "report.json"), "inputs": len(done), "failed": len(failures)}
-        print_json(summary)
+        print_json({"page": page, "data": out / DATA, "inputs": len(rows), "failed": len(failures)})
     else:
-        say(f"{page}: {len(done)} inputs" + (f", {len(failures)} failed" if failures else ""))
-        for warning in warnings:
-            say(f"warning: {warning}")
-    failure_exit(failures, len(done))
+        say(f"{page}: {len(rows)} inputs" + (f", {len(failures)} failed" if failures else ""))
+    leave(job, failures)
+
+
+def _run_facts(job: Job, seconds: dict[str, float]) -> Any:
+    from onnxpath.report import build, data
+
+    pathway = job.options.get("pathway-gradient", {})
+    return data.RunFacts(
+        provider=job.model.provider,
+        versions=build.versions(),
+        seed=pathway.get("seed"),
+        preprocess=asdict(job.preprocess),
+        selector=pathway.get("selector"),
+        sparsity=pathway.get("sparsity"),
+        methods=list(job.options),
+        command=shlex.join(["onnxpath", *sys.argv[1:]]),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+    )

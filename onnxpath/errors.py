@@ -12,8 +12,9 @@ OnnxPathError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class OnnxPathError(Exception):
@@ -46,6 +47,21 @@ class UnknownName(OnnxPathError):
 
 class JobError(OnnxPathError):
     """A run cannot start, or cannot write its results."""
+
+
+def all_of(*checks: Callable[[], Any]) -> list[Any]:
+    """Make every check and return their results; raise the OnnxPathErrors of all of them as one."""
+    results, problems = [], []
+    for check in checks:
+        try:
+            results.append(check())
+        except OnnxPathError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise OnnxPathError("\n".join(map(str, problems)))
+    return results
 
 
 def unknown(kind: str, names: Iterable[str], known: Iterable[str], hint: str = "") -> UnknownName:

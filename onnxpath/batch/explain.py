@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -13,14 +14,17 @@ from numpy.typing import NDArray
 from onnxpath.attribution.attribute import attribute, default_options
 from onnxpath.attribution.attribution import Attribution
 from onnxpath.attribution.methods import METHODS
+from onnxpath.batch.fit import single_input
 from onnxpath.batch.inputs import InputItem, Loaded, read_item
 from onnxpath.batch.preprocess import Preprocess
-from onnxpath.errors import InputError
+from onnxpath.errors import InputError, all_of
+from onnxpath.graph.ir import Tensor, is_variable
+from onnxpath.graph.surgery import expose
 from onnxpath.pathway.critical import critical_pathway
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.select import check_cut
 from onnxpath.pathway.selectors import SELECTORS
-from onnxpath.runtime.model import Model, TensorInfo
+from onnxpath.runtime.model import Model
 
 
 @dataclass(frozen=True)
@@ -50,40 +54,30 @@ class Failed:
     error: str
 
 
-def single_input(model: Model) -> TensorInfo:
-    """Return the one input that pictures and arrays are fed to; InputError for a model with several."""
-    if len(model.inputs) != 1:
-        names = ", ".join(i.name for i in model.inputs)
-        raise InputError(
-            f"files are fed to models with one input, and this one has {len(model.inputs)}: {names}; "
-            "use onnxpath.attribute with a dict of arrays"
-        )
-    return model.inputs[0]
+def pathway_options(selector: str, sparsity: float, scope: str, seed: int) -> dict[str, Any]:
+    """Check what a user set for a pathway and return the selector's options: the seed, where it draws.
 
-
-def selector_options(selector: str, seed: int) -> dict[str, Any]:
-    """Return the options of a selector: the seed, where it draws. UnknownName for an unknown selector."""
-    return {"seed": seed} if "seed" in (getattr(SELECTORS.get(selector), "__kwdefaults__", None) or {}) else {}
+    Raises UnknownName, InputError, all problems at once.
+    """
+    score, _ = all_of(lambda: SELECTORS.get(selector), lambda: check_cut(sparsity, scope))
+    return {"seed": seed} if "seed" in (getattr(score, "__kwdefaults__", None) or {}) else {}
 
 
 def method_options(
-    methods: Sequence[str],
-    selector: str,
-    sparsity: float,
-    scope: str,
-    steps: int,
-    extra: Mapping[str, Any] | None = None,
+    methods: Sequence[str], selector: str, sparsity: float, scope: str, steps: int, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """Return each method's options from what a user set; a method takes those that it knows, `extra` the selector."""
-    SELECTORS.get(selector)
-    check_cut(sparsity, scope)
+    """Check what a user set and return each method's options: those of the settings that it knows.
+
+    Raises UnknownName, InputError, all problems at once.
+    """
+    extra, *chosen = all_of(
+        lambda: pathway_options(selector, sparsity, scope, seed), *(partial(METHODS.get, name) for name in methods)
+    )
     given = {"selector": selector, "sparsity": sparsity, "scope": scope, "n_steps": steps, "activity": True}
     table = {}
-    for name in methods:
-        known = default_options(METHODS.get(name))
-        table[name] = {k: v for k, v in given.items() if k in known}
-        if "selector" in known:
-            table[name] |= extra or {}
+    for method in chosen:
+        known = default_options(method)
+        table[method.name] = {k: v for k, v in given.items() if k in known} | (extra if "selector" in known else {})
     return table
 
 
@@ -171,6 +165,37 @@ def explain_items(
     return in_batches(model, items, preprocess, run)
 
 
+def activation_items(
+    model: Model, items: Sequence[InputItem], preprocess: Preprocess, tensors: Sequence[str]
+) -> Iterator[tuple[InputItem, dict[str, NDArray[Any]]] | Failed]:
+    """Yield the values of the named tensors for each input, in order, or a Failed.
+
+    A tensor with a row axis comes without it. Inputs are run one at a time, so that a tensor without one is this
+    input's too. Raises UnknownName.
+    """
+    names = list(tensors)
+    program = model.session(("expose", *names), lambda: expose(model, names))
+    known = {name: model.graph.tensor(name) for name in names}
+    info = single_input(model)
+
+    def run(batch: Batch) -> list[tuple[InputItem, dict[str, NDArray[Any]]]]:
+        return [(item, values(loaded)) for item, loaded in batch]
+
+    def values(loaded: Loaded) -> dict[str, NDArray[Any]]:
+        ((part, _),) = model.batches(model.feeds(loaded.array[None]))
+        found = program.run(part, names)
+        rows = len(part[info.name])
+        return {n: a[0] if _has_rows(known[n], a, rows, model.fixed_rows is not None) else a for n, a in found.items()}
+
+    return in_batches(model, items, preprocess, run)
+
+
+def _has_rows(tensor: Tensor, array: NDArray[Any], rows: int, fixed: bool) -> bool:
+    if not is_variable(tensor) or array.ndim == 0 or len(array) != rows:
+        return False
+    return fixed or not (tensor.shape and isinstance(tensor.shape[0], int))
+
+
 def pathway_items(
     model: Model,
     items: Sequence[InputItem],
@@ -183,8 +208,6 @@ def pathway_items(
     output: str | None = None,
 ) -> Iterator[tuple[InputItem, Pathway] | Failed]:
     """Yield the critical pathway of each input, in order, or a Failed."""
-    SELECTORS.get(selector)
-    check_cut(sparsity, scope)
 
     def run(batch: Batch) -> list[tuple[InputItem, Pathway]]:
         x = np.stack([loaded.array for _, loaded in batch])

@@ -54,12 +54,9 @@ class Loaded:
     note: str = ""
 
 
-def find_inputs(paths: Sequence[Path], input_rank: int) -> list[InputItem]:
-    """List the inputs in files and folders, in the order given, inside a folder in natural order (2.png before 10.png).
+def find_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """List files of inputs as (folder that was named, file), each file once and in the order of `find_inputs`.
 
-    Folders are searched with their sub-folders; hidden files and files of other kinds in them are passed over.
-    input_rank: rank of the model input with its batch; says whether an array file holds one row or many (`read_rows`).
-    An array file that cannot be opened stays in the list as one item, so that reading it reports it.
     Raises InputError, naming all of them, for paths that do not exist, named files of other kinds, and empty folders.
     """
     problems: list[str] = []
@@ -74,11 +71,32 @@ def find_inputs(paths: Sequence[Path], input_rank: int) -> list[InputItem]:
     unique: dict[Path, tuple[Path, Path]] = {}
     for root, file in found:
         unique.setdefault(file.resolve(), (root, file))
-    files_once = list(unique.values())
+    return list(unique.values())
+
+
+def find_inputs(paths: Sequence[Path], input_rank: int) -> list[InputItem]:
+    """List the inputs in files and folders, in the order given, inside a folder in natural order (2.png before 10.png).
+
+    Folders are searched with their sub-folders; hidden files and files of other kinds in them are passed over.
+    input_rank: rank of the model input with its batch; says whether an array file holds one row or many (`read_rows`).
+    An array file that cannot be opened stays in the list as one item, so that reading it reports it.
+    Raises InputError as `find_files` does.
+    """
+    files = find_files(paths)
     items: list[InputItem] = []
-    for name, (root, file) in zip(_names(files_once), files_once, strict=True):
+    for name, (root, file) in zip(_names(files), files, strict=True):
         items += _items_of(name, root, file, input_rank)
     return items
+
+
+def is_picture(item: InputItem, input_rank: int) -> bool:
+    """Return whether an input goes through the preprocessing; False for a file that cannot be read."""
+    if item.path.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        return read_rows(item.path, input_rank).pixels
+    except InputError:
+        return False
 
 
 def read_item(

@@ -49,7 +49,7 @@ def model_facts(model: Model, output: str | None = None) -> data.ModelFacts:
         outputs=[_tensor(o) for o in model.outputs],
         parameters=model.parameters,
         nodes=len(model.graph.nodes),
-        neuron_layers=[data.NeuronLayer(n.name, n.op, n.neurons or 0, n.shape) for n in layers],
+        neuron_layers=[data.NeuronLayer(n.name, n.op, n.neurons, n.shape) for n in layers],
         excluded_layers=[data.ExcludedLayer(name, reason) for name, reason in left_out.items()],
         notes=notes,
     )
@@ -112,11 +112,19 @@ def maps(
     return [make_map(name, value, channel_axis, notes.get(name, "")) for name, value in values.items()]
 
 
+def are_classes(logits: NDArray[Any]) -> bool:
+    """Return whether the entries of an output row can be classes: one axis at most is longer than 1."""
+    return len([size for size in np.shape(logits) if size > 1]) <= 1
+
+
 def item_warnings(pathway: Pathway | None, logits: NDArray[Any]) -> list[str]:
     """Return what a reader should not overlook about one input."""
     found = []
     if np.size(logits) == 1:
         found.append(SINGLE_ENTRY)
+    if not are_classes(logits):
+        sizes = "×".join(map(str, np.shape(logits)))
+        found.append(f"the output is {sizes}: entries of the flattened row are explained, and class names do not apply")
     if pathway is None:
         return found
     if not pathway.kept_prediction:
@@ -141,8 +149,9 @@ def map_channel_axis(model: Model, preprocess: Preprocess) -> int | None:
 
 def finished_item(folder: Path, result: Explained, names: Sequence[str], channel_axis: int | None) -> data.Item:
     """Save one input's raw arrays and pathway in the report's folder, and return its entry."""
-    label = label_of(result.item, names or None)
-    known = list(names) or list(result.item.classes or ())
+    classes = are_classes(result.logits)
+    label = label_of(result.item, names or None) if classes else None
+    known = (list(names) or list(result.item.classes or ())) if classes else []
     item = data.Item(
         name=result.item.name,
         file=str(result.item.path),

@@ -47,11 +47,14 @@ class TensorFacts:
 
 @dataclass
 class NeuronLayer:
-    """A layer whose neurons can be kept or pruned. neurons: per input. shape: of one input's activations."""
+    """A layer whose neurons can be kept or pruned.
+
+    neurons: of one input, None where its size decides. shape: of one input's activations.
+    """
 
     name: str
     op: str
-    neurons: int
+    neurons: int | None
     shape: Shape
 
 

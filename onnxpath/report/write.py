@@ -25,17 +25,24 @@ PAGE, DATA, ARRAYS = "report.html", "report.json", "arrays"
 
 
 def check_writable(folder: Path) -> None:
-    """Make the folder where it is missing and prove that files can be written in it; JobError where they cannot.
+    """Prove that files can be written in the folder, or that it can be made; JobError where not.
 
-    To be called before any work is started whose results belong there.
+    To be called before any work is started whose results belong there. Leaves nothing behind.
     """
     folder = Path(folder)
+    made = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for part in reversed([folder, *folder.parents]):
+            if not part.exists():
+                part.mkdir()
+                made.append(part)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise _unwritable(folder, error) from error
+    finally:
+        for part in reversed(made):
+            part.rmdir()
 
 
 def write_report(folder: Path, report: Report) -> Path:

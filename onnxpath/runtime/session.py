@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from onnxpath.errors import ModelError
+from onnxpath.errors import InputError, ModelError
 from onnxpath.graph.load import PROTOBUF_LIMIT
 from onnxpath.runtime.providers import NAMES
 
@@ -61,14 +61,17 @@ class Session:
         self.outputs = [o.name for o in self._session.get_outputs()]
 
     def run(self, feeds: Mapping[str, Value], outputs: Sequence[str] | None = None) -> dict[str, Array]:
-        """Run on arrays or device values; return arrays by output name. Feeds that are no input are left out."""
+        """Run on arrays or device values; return arrays by output name. Feeds that are no input are left out.
+
+        Raises InputError where ONNX Runtime fails: with other values or sizes the same session may well work.
+        """
         names = list(outputs) if outputs is not None else self.outputs
         if any(isinstance(v, ort.OrtValue) for v in feeds.values()):
             return {k: v.numpy() for k, v in self.run_on_device(feeds, names).items()}
         try:
             values = self._session.run(names, {k: feeds[k] for k in self.inputs if k in feeds})
         except Exception as error:
-            raise ModelError(f"ONNX Runtime failed while running: {error}") from error
+            raise InputError(f"ONNX Runtime failed on this input: {error}") from error
         return dict(zip(names, values, strict=True))
 
     def run_on_device(
@@ -85,7 +88,7 @@ class Session:
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:
-            raise ModelError(f"ONNX Runtime failed while running: {error}") from error
+            raise InputError(f"ONNX Runtime failed on this input: {error}") from error
         return dict(zip(names, binding.get_outputs(), strict=True))
 
     def to_device(self, value: Value) -> ort.OrtValue:

@@ -8,7 +8,10 @@ from onnxpath.pathway.selectors.registry import SELECTORS, Scores
 
 MODULES = ("neuron_mct", "neuron_intgrad", "activation_only", "random")
 
+CONTROLS = frozenset({"activation-only", "random"})
+"""Selectors that ask nothing of the target, and so need no gradient."""
+
 for _module in MODULES:
     import_module(f"onnxpath.pathway.selectors.{_module}")
 
-__all__ = ["SELECTORS", "Scores"]
+__all__ = ["CONTROLS", "SELECTORS", "Scores"]

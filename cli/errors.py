@@ -1,0 +1,69 @@
+"""Errors as text and exit codes: 0 done, 1 some inputs failed, 2 nothing could be done."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from onnxpath_cli.output import complain
+
+SOME_FAILED, NOTHING_DONE = 1, 2
+DEBUG = "ONNXPATH_DEBUG"
+
+
+def errors_as_text(verb: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a verb: an OnnxPathError becomes its text and exit code 2, never a traceback."""
+
+    @functools.wraps(verb)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        from onnxpath.errors import OnnxPathError
+
+        logging.basicConfig(level=logging.INFO, format="onnxpath: %(message)s", stream=sys.stderr)
+        try:
+            with _stopping() as stopped:
+                verb(*args, **kwargs)
+        except OnnxPathError as error:
+            complain(str(error))
+            raise typer.Exit(NOTHING_DONE) from None
+        except KeyboardInterrupt:
+            complain("stopped; files written so far are whole")
+            raise typer.Exit(128 + (stopped or [signal.SIGINT])[0]) from None
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            complain(_bug(error))
+            raise typer.Exit(NOTHING_DONE) from None
+
+    return guarded
+
+
+@contextmanager
+def _stopping() -> Iterator[list[int]]:
+    """Let SIGTERM stop a verb as Ctrl-C does, so that files being written are taken away; yields signals received."""
+    received: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _bug(error: Exception) -> str:
+    text = f"this is a bug in onnxpath: {type(error).__name__}: {error}"
+    if os.environ.get(DEBUG):
+        return f"{text}\n{''.join(traceback.format_exception(error))}"
+    return f"{text}\nrun again with {DEBUG}=1 for the traceback, and report it together with the command"

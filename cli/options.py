@@ -1,0 +1,31 @@
+"""The options and arguments that several verbs take, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+ModelPath = Annotated[Path, Argument(metavar="MODEL", help="An .onnx file.", show_default=False)]
+Inputs = Annotated[
+    list[Path],
+    Argument(metavar="INPUTS", help="Files or folders: png jpg webp bmp npy npz.", show_default=False),
+]
+OutFolder = Annotated[
+    Path, Option("-o", "--out", help="Folder for the results, made where missing.", show_default=False)
+]
+Json = Annotated[bool, Option("--json", help="Print the result as JSON on standard output.")]
+Providers = Annotated[str, Option("--providers", help="auto (CUDA where there is one, else CPU), cpu or cuda.")]
+PreprocessFile = Annotated[
+    Path | None,
+    Option("--preprocess", help="TOML or JSON: layout, color, resize, crop, scale, mean, std, dtype."),
+]
+ClassNames = Annotated[Path | None, Option("--classes", help="Class names, one a line, in output order.")]
+Target = Annotated[int | None, Option("--target", help="Output entry to explain; default each input's largest.")]
+Output = Annotated[str | None, Option("--output", help="Model output to explain; default the first float one.")]
+Selector = Annotated[str, Option("--selector", help="How neurons are scored: `onnxpath list selectors`.")]
+Sparsity = Annotated[float, Option("--sparsity", help="Fraction of neurons pruned, 0 to 1.")]
+Scope = Annotated[str, Option("--scope", help="global (all layers pooled) or layer (each layer by itself).")]
+Seed = Annotated[int, Option("--seed", min=0, help="Of selectors that draw.")]
+Steps = Annotated[int, Option("--steps", min=1, help="Points of integrated gradients.")]

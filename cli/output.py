@@ -1,0 +1,48 @@
+"""What verbs print: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import typer
+
+T = TypeVar("T")
+
+
+def say(text: str) -> None:
+    """Print for people, on standard output."""
+    typer.echo(text)
+
+
+def complain(text: str) -> None:
+    """Print on standard error, after the program's name."""
+    typer.echo(f"onnxpath: {text}", err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a result as JSON on standard output; NaN and Inf become null."""
+    from onnxpath.report.plain import as_plain
+
+    typer.echo(json.dumps(as_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def few(names: Sequence[str], most: int = 10, hint: str = "") -> str:
+    """Join names with commas; of more than `most`, the first and how many more there are."""
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left} more{hint}" if left > 0 else "") or "none"
+
+
+def progress(values: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """Pass values on and show a bar with rate and remaining time on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        for value in values:
+            yield value
+            bar.advance(task)
