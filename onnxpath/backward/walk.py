@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from onnxpath.backward.unbroadcast import unbroadcast
@@ -14,16 +15,22 @@ from onnxpath.rules.ruleset import ZERO, Rule, RuleSet
 
 
 def backward(
-    op: Emitter, rules: RuleSet, seeds: Mapping[str, Tensor], wrt: Iterable[str], role: str = "grad"
+    op: Emitter,
+    rules: RuleSet,
+    seeds: Mapping[str, Tensor],
+    wrt: Iterable[str],
+    role: str = "grad",
+    nodes: Sequence[Node] | None = None,
 ) -> dict[str, Tensor]:
     """Propagate cotangents from `seeds` to `wrt` through the emitter's graph.
 
-    seeds: tensor name -> its cotangent; wrt: names of the tensors whose cotangents are wanted.
+    seeds: tensor name -> its cotangent; wrt: names of the tensors whose cotangents are wanted; nodes: what to walk, in
+    topological order, default the whole graph.
     Returns the cotangent of each name in `wrt` that a float path connects to a seed; the others are left out.
     Raises UnsupportedOperator, with every node that lacks a rule, before a node is made.
     """
     wrt = list(wrt)
-    path = active_nodes(op.graph, rules, seeds, wrt)
+    path = active_nodes(op.graph, rules, seeds, wrt, nodes)
     wanted = set(wrt) | {t.name for node in path for t in node.outputs if t.name}
     cotangents: dict[str, list[Tensor]] = {name: [seed] for name, seed in seeds.items()}
     for node in reversed(path):
@@ -38,11 +45,14 @@ def backward(
     return {name: total for name, total in totals.items() if total is not None}
 
 
-def active_nodes(graph: Graph, rules: RuleSet, seeds: Iterable[str], wrt: Iterable[str]) -> list[Node]:
+def active_nodes(
+    graph: Graph, rules: RuleSet, seeds: Iterable[str], wrt: Iterable[str], nodes: Sequence[Node] | None = None
+) -> list[Node]:
     """Return the nodes that cotangents pass through, in topological order; raise for those without a rule."""
     seeds, wrt = list(seeds), list(wrt)
-    constant = [n.name for n in graph.nodes if (rule := rules.find(n.op)) is not None and rule.function is None]
-    path = between(graph, wrt, seeds, blocked=constant)
+    among = graph.nodes if nodes is None else nodes
+    constant = [n.name for n in among if (rule := rules.find(n.op)) is not None and rule.function is None]
+    path = between(graph, wrt, seeds, constant, nodes)
     missing = rules.coverage(path)["missing"]
     if missing:
         raise rules.unsupported(missing, graph.opset, ", ".join(wrt), ", ".join(seeds))
@@ -69,7 +79,9 @@ def _apply(
     assert rule is not None and rule.function is not None, "active_nodes has checked this"
     inputs = inputs_of(op.graph, node) if any(True for _ in subgraphs(node)) else list(node.inputs)
     op.wanted = [bool(t.name) and t.name in wanted and is_float(t) for t in inputs]
-    grads = _call(op, rule, node, dy)
+    op.given = [d is not None for d in dy]
+    op.differentiate = partial(backward, op, rules)
+    grads = _through_expansion(op, rules, rule, node, dy) if rule.expands else _call(op, rule, node, dy)
     pairs = []
     for index, tensor in enumerate(inputs):
         if not op.wanted[index]:
@@ -85,12 +97,17 @@ def _apply(
     return pairs
 
 
-def _call(op: Emitter, rule: Rule, node: Node, dy: list[Tensor | None]) -> tuple[Any, ...]:
-    if unread := set(node.attrs) - rule.attributes():
+def _check_attributes(rule: Rule, node: Node) -> None:
+    known = rule.attributes()
+    if "**" not in known and (unread := set(node.attrs) - known):
         raise UnsupportedOperator(
             f"the rule of {node.op} does not know the attribute {sorted(unread)} of node '{node.name}'; "
             "docs/add-a-rule.md shows how to extend it"
         )
+
+
+def _call(op: Emitter, rule: Rule, node: Node, dy: list[Tensor | None]) -> tuple[Any, ...]:
+    _check_attributes(rule, node)
     inputs = [t if t.name else None for t in node.inputs]
     if rule.several:
         grads = rule.function(op, tuple(dy), tuple(node.outputs), *inputs, **node.attrs)  # type: ignore[misc]
@@ -103,6 +120,21 @@ def _call(op: Emitter, rule: Rule, node: Node, dy: list[Tensor | None]) -> tuple
             )
         grads = rule.function(op, dy[0], node.outputs[0], *inputs, **node.attrs)  # type: ignore[misc]
     return grads if isinstance(grads, tuple) else (grads,)
+
+
+def _through_expansion(op: Emitter, rules: RuleSet, rule: Rule, node: Node, dy: list[Tensor | None]) -> tuple[Any, ...]:
+    assert rule.function is not None, "an expansion is a function"
+    _check_attributes(rule, node)
+    wanted, start = list(op.wanted), len(op.graph.nodes)
+    # Each input gets a name of its own, so that the walk stays inside the expansion.
+    inputs = [op.stand_in(t) if want else t for t, want in zip(node.inputs, wanted, strict=True)]
+    made = rule.function(op, *(t if t.name else None for t in inputs), **node.attrs)
+    outputs = made if isinstance(made, tuple) else (made,)
+    seeds = {t.name: d for t, d in zip(outputs, dy, strict=False) if d is not None}
+    names = [t.name for t, want in zip(inputs, wanted, strict=True) if want]
+    grads = backward(op, rules, seeds, names, nodes=list(op.graph.nodes[start:]))
+    op.wanted = wanted
+    return tuple(grads.get(t.name, ZERO) if want else None for t, want in zip(inputs, wanted, strict=True))
 
 
 def _fitted(op: Emitter, rule: Rule, node: Node, grad: Tensor, tensor: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 from onnx.inliner import inline_local_functions
 
 from onnxpath.errors import UnsupportedOperator
+from onnxpath.graph.expansions import expand_operators
 from onnxpath.graph.fold import fold_constants, lift_constants
 from onnxpath.graph.importer import import_model
 from onnxpath.graph.infer import infer_shapes
@@ -30,6 +31,7 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
         model = inline_local_functions(model)
     graph = import_model(model)
     lift_constants(graph)
+    expand_operators(graph)
     fold_constants(graph, {*keep, *graph.initializer_inputs})
     make_pads_explicit(graph)
     graph.cleanup()

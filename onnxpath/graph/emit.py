@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -41,6 +41,8 @@ class Emitter:
         self._emitted: set[str] = set()
         self._origin, self._role = "", ""
         self.wanted: list[bool] = []
+        self.given: list[bool] = []
+        self.differentiate: Callable[..., dict[str, Tensor]] = _no_walk
 
     def wants(self, index: int) -> bool:
         """True where the gradient of input `index` of the node being walked is asked for."""
@@ -103,6 +105,36 @@ class Emitter:
             made.shape = list(target.shape)
         return made
 
+    def made(self, tensor: Tensor) -> bool:
+        """True for a tensor that this emitter has computed."""
+        return bool(tensor.inputs) and tensor.inputs[0].name in self._emitted
+
+    def stand_in(self, x: Tensor) -> Tensor:
+        """Return a tensor equal to `x` under a name of its own, which nothing else reads."""
+        return self._emit("Identity", (x,), 1, {}, share=False)[0]
+
+    def inline(self, graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Move the nodes of another graph into this one and return its outputs by name.
+
+        graph: is used up; inputs: what takes the place of its inputs, by their names.
+        """
+        outputs = {t.name: inputs.get(t.name, t) for t in graph.outputs}
+        nodes = list(graph.nodes)
+        for tensor in graph.tensors().values():
+            if tensor.name in inputs:
+                for node in list(tensor.outputs):
+                    node.inputs = [inputs[tensor.name] if t is tensor else t for t in node.inputs]
+            else:
+                tensor.name = self.name(self._origin, self._role, tensor.name)
+        graph.nodes.clear()
+        for node in nodes:
+            node.name = self.name(self._origin, self._role, node.op)
+            self._emitted.add(node.name)
+            if self._role:
+                self.graph.node_metadata[node.name] = {"onnxpath.role": self._role, "onnxpath.origin": self._origin}
+            self.graph.nodes.append(node)
+        return outputs
+
     def sum(self, parts: Sequence[Tensor]) -> Tensor:
         """Add up tensors of one shape."""
         return parts[0] if len(parts) == 1 else self.Sum(*parts)
@@ -117,8 +149,7 @@ class Emitter:
     def add_output(self, tensor: Tensor, name: str) -> Tensor:
         """Make `tensor` a graph output of that name (a computed tensor is renamed, any other is copied)."""
         taken = {t.name for t in (*self.graph.outputs, *self.graph.inputs)}
-        ours = bool(tensor.inputs) and tensor.inputs[0].name in self._emitted
-        if not ours or tensor.name in taken:
+        if not self.made(tensor) or tensor.name in taken:
             tensor = self._emit("Identity", (tensor,), 1, {}, share=False)[0]
         self._names.add(name)
         tensor.name = name
@@ -198,6 +229,10 @@ class Emitter:
                 tensor.dtype = dtype_of(kind.tensor_type.elem_type)
                 if kind.tensor_type.HasField("shape"):
                     tensor.shape = dims_of(kind.tensor_type)
+
+
+def _no_walk(*args: Any, **kwargs: Any) -> dict[str, Tensor]:
+    raise RuntimeError("`op.differentiate` is there for rules, while the walk runs")
 
 
 @cache

@@ -8,6 +8,7 @@ from onnx import TensorProto, version_converter
 from onnx_graphsurgeon.ir.tensor import LazyValues
 
 from onnxpath.errors import ModelError, UnsupportedOperator
+from onnxpath.graph.expansions import EXPANSIONS
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import LARGE, Graph, placeholder
 
@@ -74,7 +75,8 @@ def _check_operators(model: onnx.ModelProto) -> None:
     missing: dict[str, list[str]] = {}
     for node in model.graph.node:
         domain = "" if node.domain == "ai.onnx" else node.domain
-        if not (domain in versions and onnx.defs.has(node.op_type, versions[domain], domain)):
+        standard = domain in versions and onnx.defs.has(node.op_type, versions[domain], domain)
+        if not standard and (domain, node.op_type) not in EXPANSIONS:
             missing.setdefault(f"{node.domain or 'ai.onnx'}::{node.op_type}", []).append(node.name or node.output[0])
     if missing:
         lines = [

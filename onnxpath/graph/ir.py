@@ -236,3 +236,13 @@ def captured(node: Node) -> set[str]:
             names |= ({t.name for t in inner.inputs} | captured(inner)) - made
         names |= {t.name for t in graph.outputs} - made
     return names - {""}
+
+
+def replace_uses(tensor: Tensor, new: Tensor) -> None:
+    """Let every consumer of `tensor` read `new` instead, but for the node that makes `new`."""
+    maker = new.inputs[0]
+    for node in list(tensor.outputs):
+        if node is not maker:
+            for index, used in enumerate(node.inputs):
+                if used is tensor:
+                    node.inputs[index] = new

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Graph, Node, Tensor, captured, is_float
@@ -22,24 +22,26 @@ def inputs_of(graph: Graph, node: Node, tensors: dict[str, Tensor] | None = None
     return [t for t in node.inputs if t.name] + [tensors[name] for name in sorted(inner) if name in tensors]
 
 
-def downstream(graph: Graph, roots: Iterable[str], blocked: Collection[str] = ()) -> set[str]:
+def downstream(
+    graph: Graph, roots: Iterable[str], blocked: Collection[str] = (), nodes: Sequence[Node] | None = None
+) -> set[str]:
     """Return the names of all float tensors that depend on `roots`, roots included.
 
-    blocked: names of nodes that pass nothing on.
+    blocked: names of nodes that pass nothing on; nodes: where to look, in topological order, default the whole graph.
     """
     reached = set(roots)
     tensors = graph.tensors()
-    for node in graph.nodes:
+    for node in graph.nodes if nodes is None else nodes:
         if node.name not in blocked and any(t.name in reached for t in inputs_of(graph, node, tensors)):
             reached |= {t.name for t in node.outputs if t.name and is_float(t)}
     return reached
 
 
-def upstream(graph: Graph, targets: Iterable[str]) -> set[str]:
-    """Return the names of all tensors that `targets` depend on, targets included."""
+def upstream(graph: Graph, targets: Iterable[str], nodes: Sequence[Node] | None = None) -> set[str]:
+    """Return the names of all tensors that `targets` depend on, targets included; nodes: as in `downstream`."""
     needed = set(targets)
     tensors = graph.tensors()
-    for node in reversed(graph.nodes):
+    for node in reversed(graph.nodes if nodes is None else nodes):
         if any(t.name in needed for t in node.outputs):
             needed |= {t.name for t in inputs_of(graph, node, tensors)}
     return needed
@@ -53,13 +55,19 @@ def require_path(graph: Graph, roots: Collection[str], targets: Collection[str],
         )
 
 
-def between(graph: Graph, roots: Iterable[str], targets: Iterable[str], blocked: Collection[str] = ()) -> list[Node]:
+def between(
+    graph: Graph,
+    roots: Iterable[str],
+    targets: Iterable[str],
+    blocked: Collection[str] = (),
+    nodes: Sequence[Node] | None = None,
+) -> list[Node]:
     """Return the nodes on some float path from `roots` to `targets`, in topological order."""
-    after = downstream(graph, roots, blocked)
-    before = upstream(graph, targets)
+    after = downstream(graph, roots, blocked, nodes)
+    before = upstream(graph, targets, nodes)
     return [
         node
-        for node in graph.nodes
+        for node in (graph.nodes if nodes is None else nodes)
         if node.name not in blocked
         and any(t.name in after and is_float(t) for t in inputs_of(graph, node))
         and any(t.name in before and t.name in after for t in node.outputs)

@@ -10,7 +10,7 @@ import onnx
 from onnxpath.errors import ModelError, unknown
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, Variable, replace_uses
+from onnxpath.graph.ir import Graph, Tensor, Variable, replace_uses
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 
 MASK_PREFIX = "mask_"

@@ -13,10 +13,10 @@ import onnx
 from onnxpath.backward.target import SEEDS
 from onnxpath.backward.walk import backward
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, is_variable, numpy_dtype
+from onnxpath.graph.ir import Graph, is_variable, numpy_dtype, replace_uses
 from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.graph.query import downstream, inputs_of, require_path, upstream
-from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers, replace_uses
+from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers
 from onnxpath.rules.gradient import gradient
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Session

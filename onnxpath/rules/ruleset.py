@@ -26,13 +26,15 @@ class Rule:
 
     function: `f(op, dy, y, *inputs, **attributes)` returning one tensor, None or ZERO per input; None in a Rule means
     that the operator is piecewise constant; broadcasts: what it returns may be larger than the input by broadcasting,
-    and the walk sums it; several: `dy` and `y` are tuples over the operator's outputs.
+    and the walk sums it; several: `dy` and `y` are tuples over the operator's outputs; expands: the function is
+    `f(op, *inputs, **attributes)` and spells the operator forward, and the walk goes back through what it made.
     """
 
     operator: str
     function: Callable[..., Any] | None
     broadcasts: bool = False
     several: bool = False
+    expands: bool = False
 
     @property
     def kind(self) -> str:
@@ -40,11 +42,12 @@ class Rule:
         return "zero" if self.function is None else "exact"
 
     def attributes(self) -> set[str]:
-        """Return the names of the attributes that the rule reads."""
+        """Return the names of the attributes that the rule reads; "**" where it takes any."""
         if self.function is None:
             return set()
         parameters = inspect.signature(self.function).parameters.values()
-        return {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        any_name = {"**" for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD}
+        return any_name | {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
 class RuleSet:
@@ -66,6 +69,20 @@ class RuleSet:
         def enter(function: Callable[..., Any]) -> Callable[..., Any]:
             for operator in operators:
                 self._enter(Rule(operator, function, broadcasts, several))
+            return function
+
+        return enter
+
+    def expansion(self, *operators: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorator that enters a forward spelling `f(op, *inputs, **attributes)` in operators that have rules.
+
+        It returns the operator's outputs, one tensor or a tuple. The forward node stays as it is, so its kernel's speed
+        is kept; the spelling is computed again where a gradient is asked for.
+        """
+
+        def enter(function: Callable[..., Any]) -> Callable[..., Any]:
+            for operator in operators:
+                self._enter(Rule(operator, function, expands=True))
             return function
 
         return enter

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from onnxpath.rules.gradient.table import gradient
 
-FAMILIES = ("activation", "elementwise", "index", "linear", "movement", "norm", "pool", "reduce")
+FAMILIES = ("activation", "bodies", "elementwise", "index", "linear", "movement", "norm", "pool", "reduce")
 
 for _family in FAMILIES:
     import_module(f"onnxpath.rules.gradient.{_family}")

@@ -1,0 +1,72 @@
+"""Operators spelled in standard ONNX when a model is loaded: a table of forward spellings, and the pass that uses it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from onnxpath.errors import UnsupportedOperator
+from onnxpath.graph.emit import Emitter
+from onnxpath.graph.infer import infer_shapes
+from onnxpath.graph.ir import Graph, Node, Tensor, replace_uses
+
+Spelling: TypeAlias = Callable[..., Any]
+"""f(op, *inputs, **attributes) -> the operator's outputs, one tensor or a tuple; attributes keyword-only, with defaults."""
+
+EXPANSIONS: dict[tuple[str, str], Spelling] = {}
+
+
+def expansion(domain: str, *operators: str) -> Callable[[Spelling], Spelling]:
+    """Decorator that enters the spelling of operators of a domain."""
+
+    def enter(function: Spelling) -> Spelling:
+        for operator in operators:
+            EXPANSIONS[domain, operator] = function
+        return function
+
+    return enter
+
+
+def expand_operators(graph: Graph) -> None:
+    """Replace every node that the table spells, in place; tensors keep their names."""
+    nodes = [n for n in graph.nodes if (n.domain or "", n.op) in EXPANSIONS]
+    if not nodes:
+        return
+    op = Emitter(graph)
+    for node in nodes:
+        # What comes before may have had no shapes until it was spelled out.
+        infer_shapes(graph)
+        with op.serving(node.name, "expanded"):
+            _replace(op, node)
+        graph.body.toposort()
+    graph.notes.append(f"{len(nodes)} nodes were expanded to standard ONNX: {', '.join(sorted({n.op for n in nodes}))}")
+    graph.cleanup()
+
+
+def _replace(op: Emitter, node: Node) -> None:
+    spelling = EXPANSIONS[node.domain or "", node.op]
+    known = {
+        p.name for p in inspect.signature(spelling).parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    if unread := set(node.attrs) - known:
+        raise UnsupportedOperator(
+            f"node '{node.name}' ({node.domain}::{node.op}) has the attribute {sorted(unread)}, which is not spelled out; "
+            "export the model to standard ai.onnx operators"
+        )
+    inputs = [t if t.name else None for t in node.inputs]
+    made = spelling(op, *inputs, **node.attrs)
+    outputs = list(node.outputs)
+    node.outputs.clear()
+    node.inputs.clear()
+    op.graph.nodes.remove(node)
+    for old, new in zip(outputs, made if isinstance(made, tuple) else (made,), strict=False):
+        if old.name:
+            _take_over(op, old, new)
+
+
+def _take_over(op: Emitter, old: Tensor, new: Tensor) -> None:
+    fresh = op.stand_in(new) if not op.made(new) else new
+    replace_uses(old, fresh)
+    op.graph.outputs[:] = [fresh if t is old else t for t in op.graph.outputs]
+    fresh.name = old.name
