@@ -7,8 +7,9 @@ import pytest
 
 from onnxpath.rules.gradient import gradient
 
-NEWEST_OPSET = 26
+OLDEST_OPSET, NEWEST_OPSET = 21, 26
 WRITTEN = [rule for rule in gradient.operators().values() if rule.function is not None]
+IN_OLDEST = [rule for rule in WRITTEN if onnx.defs.has(rule.operator, OLDEST_OPSET)]
 
 
 def parameters(rule, kind):
@@ -40,3 +41,12 @@ def test_inputs_are_those_of_the_schema(rule):
     expected = [i.name.lower() for i in onnx.defs.get_schema(rule.operator, NEWEST_OPSET).inputs]
     assert written[:3] == ["op", "dy", "y"]
     assert written[3:] == expected or (written[3:] == ["x"] and expected == ["input"])
+
+
+@pytest.mark.parametrize("rule", IN_OLDEST, ids=lambda rule: rule.operator)
+def test_older_schemas_ask_for_no_more(rule):
+    """What differs between the working opsets is an attribute or two that came later."""
+    old, new = (onnx.defs.get_schema(rule.operator, opset) for opset in (OLDEST_OPSET, NEWEST_OPSET))
+    assert [i.name for i in old.inputs] == [i.name for i in new.inputs]
+    for name, attribute in old.attributes.items():
+        assert default_of(attribute) == default_of(new.attributes[name]), name
