@@ -115,8 +115,8 @@ def _call(op: Emitter, rule: Rule, node: Node, dy: list[Tensor | None]) -> tuple
         if any(d is not None for d in dy[1:]):
             further = next(i for i, d in enumerate(dy) if i and d is not None)
             raise UnsupportedOperator(
-                f"a gradient arrives at output {further} of node '{node.name}' ({node.op}), and its rule takes only the "
-                "first; docs/add-a-rule.md shows how to extend it"
+                f"a gradient arrives at output {further} of node '{node.name}' ({node.op}), and its rule takes only "
+                "the first; docs/add-a-rule.md shows how to extend it"
             )
         grads = rule.function(op, dy[0], node.outputs[0], *inputs, **node.attrs)  # type: ignore[misc]
     return grads if isinstance(grads, tuple) else (grads,)

@@ -61,8 +61,8 @@ def _same_pads(node: Node, kernel: list[int], upper: bool) -> list[int]:
     for size, stride, extent in zip(sizes, strides, reach, strict=True):
         if not isinstance(size, int) and stride != 1:
             raise UnsupportedOperator(
-                f"node '{node.name}' ({node.op}) has auto_pad with stride {stride} over a size that is open until run time, "
-                "so its padding cannot be written down; export the model with explicit pads or a fixed size"
+                f"node '{node.name}' ({node.op}) has auto_pad with stride {stride} over a size that is open until "
+                "run time, so its padding cannot be written down; export the model with explicit pads or a fixed size"
             )
         total = extent - 1 if stride == 1 else max((math.ceil(size / stride) - 1) * stride + extent - size, 0)
         small, large = total // 2, total - total // 2

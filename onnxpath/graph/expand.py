@@ -1,4 +1,4 @@
-"""Operators spelled in standard ONNX when a model is loaded: a table of forward spellings, and the pass that uses it."""
+"""Operators spelled in standard ONNX when a model is loaded: the table of spellings, and the pass that uses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import Graph, Node, Tensor, replace_uses
 
 Spelling: TypeAlias = Callable[..., Any]
-"""f(op, *inputs, **attributes) -> the operator's outputs, one tensor or a tuple; attributes keyword-only, with defaults."""
+"""f(op, *inputs, *, attributes with defaults) -> the operator's outputs, one tensor or a tuple."""
 
 EXPANSIONS: dict[tuple[str, str], Spelling] = {}
 
@@ -51,8 +51,8 @@ def _replace(op: Emitter, node: Node) -> None:
     }
     if unread := set(node.attrs) - known:
         raise UnsupportedOperator(
-            f"node '{node.name}' ({node.domain}::{node.op}) has the attribute {sorted(unread)}, which is not spelled out; "
-            "export the model to standard ai.onnx operators"
+            f"node '{node.name}' ({node.domain}::{node.op}) has the attribute {sorted(unread)}, which is not "
+            "spelled out; export the model to standard ai.onnx operators"
         )
     inputs = [t if t.name else None for t in node.inputs]
     made = spelling(op, *inputs, **node.attrs)

@@ -1,4 +1,4 @@
-"""From a ModelProto to a Graph: checked, at the working opset, with shapes, and with the weights left where they are."""
+"""From a ModelProto to a Graph: checked, at the working opset, with shapes, the weights left where they are."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from onnxpath.graph.query import downstream, upstream
 RELU_FAMILY = {"Relu", "Clip", "ThresholdedRelu"}
 ACTIVATIONS = RELU_FAMILY | {"LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Gelu", "Swish", "HardSwish", "Mish"}
 ACTIVATIONS |= {"Softplus", "Softsign", "Tanh", "Sigmoid", "HardSigmoid", "Shrink"}
-GATES = {"Sigmoid", "HardSigmoid", "Erf", "Tanh"}
-"""What exporters multiply with its own argument to spell SiLU, HardSwish, GELU and Mish."""
+GATES = {"Sigmoid": "Swish", "HardSigmoid": "HardSwish", "Clip": "HardSwish", "Erf": "Gelu", "Tanh": "Gelu"}
+"""What exporters multiply with its own argument, and which function that spells (Tanh of Softplus: Mish)."""
 
 ARITHMETIC = {"Mul", "Div", "Add", "Sub", "Pow", "Softplus", "Neg", "Identity", "Cast", "Exp", "Log"}
 POOLING = {"AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax", "ReduceSum"}
@@ -99,55 +99,57 @@ def _constant_zero(node: Node) -> bool:
 
 def _spelled_out(gate: Node) -> tuple[Node, str, set[str]] | None:
     """Find x * g(x) around a gate: its last node, the function's name, and the names of the nodes that spell it."""
-    sources, parts = _arguments(gate)
-    node: Node = gate
+    node = gate
     for _ in range(4):
         consumers = node.outputs[0].outputs
         if len(consumers) != 1 or consumers[0].op not in ARITHMETIC:
             return None
-        node = consumers[0]
-        parts.add(node.name)
-        others = [
-            t for t in node.inputs if is_variable(t) and t.name not in {o.name for p in [node] for o in p.outputs}
-        ]
-        if node.op == "Mul" and sum(is_variable(t) for t in node.inputs) == 2:
-            other = next((t for t in others if t.name in sources), None)
-            return _with_scale(node, gate, parts) if other is not None else None
+        gated, node = node.outputs[0], consumers[0]
+        if sum(is_variable(t) for t in node.inputs) == 2:
+            other = next((t for t in node.inputs if t is not gated), gated)
+            parts = _made_of(gate.inputs[0], other) if node.op == "Mul" else None
+            return None if parts is None else (_scaled(node, gate), _function(gate), {gate.name, *parts})
     return None
 
 
-def _arguments(gate: Node) -> tuple[set[str], set[str]]:
-    """Return what a gate's argument is made of by arithmetic with constants, and the nodes that do it."""
-    sources, parts, todo = set(), {gate.name}, [gate.inputs[0]]
-    for _ in range(24):
-        if not todo:
-            break
-        tensor = todo.pop()
-        if tensor.name in sources:
+def _made_of(tensor: Tensor, x: Tensor) -> set[str] | None:
+    """Return the names of the nodes that make `tensor` of x and constants by arithmetic, None where more goes in.
+
+    Where x is something times a constant (0.5 x in GELU), it may be made of that too.
+    """
+    roots, parts, todo = {x.name}, set(), [tensor]
+    if x.inputs and (source := _unscaled(x.inputs[0])) is not None:
+        roots.add(source.name)
+    while todo:
+        current = todo.pop()
+        if current.name in roots:
             continue
-        sources.add(tensor.name)
-        for consumer in tensor.outputs:
-            if consumer.op in ("Mul", "Div") and sum(is_variable(t) for t in consumer.inputs) == 1:
-                sources.add(consumer.outputs[0].name)
-        producer = tensor.inputs[0] if tensor.inputs else None
-        if producer is not None and producer.op in ARITHMETIC and len(producer.inputs) <= 2:
-            parts.add(producer.name)
-            todo += [t for t in producer.inputs if is_variable(t)]
-    return sources, parts
+        node = current.inputs[0] if current.inputs else None
+        if node is None or node.op not in ARITHMETIC or len(parts) > 24:
+            return None
+        parts.add(node.name)
+        todo += [t for t in node.inputs if is_variable(t)]
+    return parts
 
 
-def _with_scale(node: Node, gate: Node, parts: set[str]) -> tuple[Node, str, set[str]]:
+def _unscaled(node: Node) -> Tensor | None:
+    """Return x of a node that is x times, or divided by, one constant number; else None."""
+    if node.op not in ("Mul", "Div") or not any(isinstance(t, Constant) and np.size(t.values) == 1 for t in node.inputs):
+        return None
+    return next((t for t in node.inputs if is_variable(t)), None)
+
+
+def _scaled(node: Node, gate: Node) -> Node:
+    """Return the node that ends the function: GELU and HardSwish may have their factor behind the product."""
     consumers = node.outputs[0].outputs
-    if len(consumers) == 1 and consumers[0].op in ("Mul", "Div") and gate.op in ("Erf", "Tanh"):
-        scaled = consumers[0]
-        if sum(is_variable(t) for t in scaled.inputs) == 1 and all(
-            np.size(t.values) == 1 for t in scaled.inputs if isinstance(t, Constant)
-        ):
-            node = scaled
-            parts.add(node.name)
-    softplus = any(p.op == "Softplus" for t in gate.inputs for p in t.inputs)
-    name = {"Sigmoid": "Swish", "HardSigmoid": "HardSwish", "Erf": "Gelu", "Tanh": "Mish" if softplus else "Gelu"}
-    return node, name[gate.op], parts
+    last = gate.op in ("Erf", "Tanh", "Clip") and len(consumers) == 1 and _unscaled(consumers[0]) is not None
+    return consumers[0] if last else node
+
+
+def _function(gate: Node) -> str:
+    if gate.op == "Tanh" and any(node.op == "Softplus" for node in gate.inputs[0].inputs):
+        return "Mish"
+    return GATES[gate.op]
 
 
 def _readout(graph: Graph, target: str) -> set[str]:
@@ -162,9 +164,9 @@ def _readout(graph: Graph, target: str) -> set[str]:
 def _layer(tensor: Tensor, op: str) -> NeuronLayer:
     node = tensor.inputs[0]
     low, high = _bounds(node) if op == "Clip" else (0.0, None)
-    shape = tuple(d if isinstance(d, int) else None for d in (tensor.shape or [None])[1:])
+    shape = tuple(d if isinstance(d, int) else None for d in (tensor.shape or [None, None])[1:])
     zero = op in RELU_FAMILY and low == 0.0
-    return NeuronLayer(tensor.name, op, shape, zero, high, _channel_axis(tensor, len(shape) + 1))
+    return NeuronLayer(tensor.name, op, shape, zero, high, _channel_axis(tensor))
 
 
 def _bounds(clip: Node) -> tuple[float | None, float | None]:
@@ -177,15 +179,18 @@ CHANNELS_FIRST = {"Conv", "ConvTranspose", "BatchNormalization", "InstanceNormal
 CHANNELS_LAST = {"Gemm", "MatMul", "LayerNormalization"}
 
 
-def _channel_axis(tensor: Tensor, rank: int) -> int:
-    """The axis that the nearest linear layer upstream writes its channels to."""
-    for _ in range(8):
-        node = tensor.inputs[0] if tensor.inputs else None
-        if node is None or node.op in CHANNELS_FIRST:
-            return min(1, rank - 1)
-        if node.op in CHANNELS_LAST:
-            return rank - 1
-        tensor = next((t for t in node.inputs if is_variable(t)), None)
-        if tensor is None:
-            break
-    return 1 if rank >= 4 else rank - 1
+def _channel_axis(tensor: Tensor, steps: int = 8) -> int:
+    """The axis, row axis counted, that the nearest linear layer upstream writes its channels to."""
+    rank = len(tensor.shape or [None, None])
+    node = tensor.inputs[0] if tensor.inputs else None
+    if node is None or node.op in CHANNELS_FIRST:
+        return min(1, rank - 1)
+    if node.op in CHANNELS_LAST:
+        return rank - 1
+    source = next((t for t in node.inputs if is_variable(t)), None)
+    if source is None or not steps:
+        return 1 if rank >= 4 else rank - 1
+    axis = _channel_axis(source, steps - 1)
+    if node.op == "Transpose":
+        return int(list(node.attrs.get("perm", range(rank)[::-1])).index(axis))
+    return axis if source.shape is not None and len(source.shape) == rank else min(axis, rank - 1)
