@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,12 @@ from onnxpath.errors import InputError, unknown
 from onnxpath.runtime.session import Array
 
 SCOPES = ("global", "layer")
+
+SAMPLE = 2**14
+"""About how many scores the bounds of a cut are guessed from."""
+
+SLACK = 256
+"""Places in the sample between the guess and each bound: four standard errors of a quantile at most."""
 
 
 def select(scores: Mapping[str, Array], sparsity: float, scope: str = "global") -> dict[str, Array]:
@@ -38,24 +46,33 @@ def _cut(scores: Mapping[str, Array], sparsity: float) -> dict[str, Array]:
     flat = {name: s.reshape(len(s), -1) for name, s in scores.items()}
     count = sum(s.shape[1] for s in flat.values())
     keep = round((1 - sparsity) * count)
-    masks = {name: np.empty(s.shape, bool) for name, s in flat.items()}
-    for row in range(len(next(iter(flat.values())))):
-        tau = threshold([s[row] for s in flat.values()], count, keep)
-        for name, s in flat.items():
-            np.greater(s[row], tau, out=masks[name][row])
-    return {name: mask.reshape(scores[name].shape) for name, mask in masks.items()}
+    rows = range(len(next(iter(flat.values()))))
+    # numpy lets go of the interpreter while it counts and compares: a network's scores take longer than its forward.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        taus = np.array(list(pool.map(lambda row: threshold([s[row] for s in flat.values()], count, keep), rows)))
+        masks = list(pool.map(lambda s: s > taus[:, None], flat.values()))
+    return {name: mask.reshape(scores[name].shape) for name, mask in zip(flat, masks, strict=True)}
 
 
 def threshold(parts: list[Array], count: int, keep: int) -> Any:
     """Return the (keep+1)-th largest of all scores in `parts`, -inf where all are kept.
 
-    Exact zeros are most of the scores of a ReLU network (79 % in SqueezeNet), so only the others are looked at:
-    75 ms against 900 ms over all.
+    A sample gives two bounds that the cut most likely lies between, and only what is between them is sorted: 6 ms
+    against 39 for all positive scores, of 4 million. Where the sample was wrong, all positive scores decide.
     """
     if keep >= count:
         return -np.inf
+    sample = np.sort(np.concatenate([p[:: max(1, count // SAMPLE)] for p in parts]))
+    place = len(sample) - 1 - round(keep / count * len(sample))
+    low, high = sample[max(0, place - SLACK)], sample[min(len(sample) - 1, place + SLACK)]
+    above = sum(int(np.count_nonzero(p > high)) for p in parts)
+    between = np.concatenate([p[(p > low) & (p <= high)] for p in parts])
+    if above <= keep < above + len(between):
+        return _largest(between, keep - above)
     positive = np.concatenate([p[p > 0] for p in parts])
-    if keep >= len(positive):
-        return positive.dtype.type(0)
-    place = len(positive) - 1 - keep
-    return np.partition(positive, place)[place]
+    return _largest(positive, keep) if keep < len(positive) else positive.dtype.type(0)
+
+
+def _largest(values: Array, rank: int) -> Any:
+    place = len(values) - 1 - rank
+    return np.partition(values, place)[place]

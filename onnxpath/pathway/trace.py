@@ -62,7 +62,7 @@ def trace(
         fixed = Target(target.readout, target.kind, target.feed(rows, runs)[target.kind]).fixed(scores.logits)
         masks = select(scores.magnitudes(), sparsity, scope)
         program = setup.masked(with_gradient)
-        fed = {mask_name(layer): masks[layer.name].astype(setup.dtypes[layer.name]) for layer in setup.layers}
+        fed = {mask_name(layer): _fed_mask(setup, layer, scores, masks) for layer in setup.layers}
         values = program.run({**part, **fixed.feed(slice(None)), **fed})
         check_masked_finite(values.values())
         pathways = [
@@ -80,6 +80,16 @@ def check_layers(layers: Sequence[NeuronLayer]) -> None:
             "the model has no neuron layer: no activation function lies between its inputs and its output; "
             "pathways need one (`onnxpath inspect MODEL` lists them)"
         )
+
+
+def _fed_mask(setup: Setup, layer: NeuronLayer, scores: Scores, masks: Mapping[str, Array]) -> Array:
+    """Return a layer's mask in the dtype that is fed, in the memory of its scores, which are not needed any more."""
+    mask, memory, dtype = masks[layer.name], scores.signed[layer.name], setup.dtypes[layer.name]
+    if memory.dtype != dtype:
+        return mask.astype(dtype)
+    # New memory for the neurons of a whole batch costs more than the conversion.
+    np.copyto(memory, mask)
+    return memory
 
 
 def _check_options(name: str, score: Any, options: Mapping[str, Any]) -> None:
