@@ -25,9 +25,10 @@ def gradient(
     prefix: Annotated[str, Option("--prefix", help="Begins the names of the new inputs and outputs.")] = "grad_",
     json: Json = False,
 ) -> None:
-    """Write the model with its gradient: one input grad_<output> and one output grad_<input> more.
+    """Write the model with its gradient: one more input per output, one more output per input.
 
-    The result is plain ONNX: it runs wherever the model runs, and needs no onnxpath there.
+    grad_OUTPUT takes the cotangent of OUTPUT, grad_INPUT gives the vector-Jacobian product. The result is plain ONNX: it
+    runs wherever the model runs, and needs no onnxpath there.
 
     \b
     Example:
