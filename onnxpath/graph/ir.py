@@ -17,8 +17,12 @@ from onnx_graphsurgeon import Node as Node
 from onnx_graphsurgeon import Tensor as Tensor
 from onnx_graphsurgeon import Variable as Variable
 from onnx_graphsurgeon.ir.tensor import LazyValues
+from onnx_graphsurgeon.logger import G_LOGGER
 
 from onnxpath.errors import ShapeError, unknown
+
+# Its warnings go to standard output, which belongs to results.
+G_LOGGER.severity = G_LOGGER.CRITICAL
 
 IR_VERSION = 10
 """Written into every model that onnxpath makes; the lowest that carries opset 21 and bfloat16."""
