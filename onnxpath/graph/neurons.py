@@ -51,15 +51,18 @@ class NeuronLayer:
         return count
 
 
-def neuron_layers(graph: Graph, target: str) -> tuple[list[NeuronLayer], dict[str, str]]:
+def neuron_layers(
+    graph: Graph, target: str, keep_readout: bool = False
+) -> tuple[list[NeuronLayer], dict[str, str]]:
     """Return the neuron layers that `target` depends on, in order, and what was left out (name -> reason).
 
-    An activation between which and the target there is only pooling, reshaping or softmax is the output itself.
+    An activation between which and the target there is only pooling, reshaping or softmax is the output itself, and
+    left out unless keep_readout.
     """
     found = dict(_activations(graph))
     roots = [t.name for t in graph.inputs]
     live = upstream(graph, [target]) & downstream(graph, roots)
-    readout = _readout(graph, target)
+    readout = set() if keep_readout else _readout(graph, target)
     layers, left_out = [], {}
     for name, (op, tensor) in found.items():
         if name not in live:
@@ -117,7 +120,8 @@ def _made_of(tensor: Tensor, x: Tensor) -> set[str] | None:
 
     Where x is something times a constant (0.5 x in GELU), it may be made of that too.
     """
-    roots, parts, todo = {x.name}, set(), [tensor]
+    roots, todo = {x.name}, [tensor]
+    parts: set[str] = set()
     if x.inputs and (source := _unscaled(x.inputs[0])) is not None:
         roots.add(source.name)
     while todo:
@@ -134,7 +138,8 @@ def _made_of(tensor: Tensor, x: Tensor) -> set[str] | None:
 
 def _unscaled(node: Node) -> Tensor | None:
     """Return x of a node that is x times, or divided by, one constant number; else None."""
-    if node.op not in ("Mul", "Div") or not any(isinstance(t, Constant) and np.size(t.values) == 1 for t in node.inputs):
+    numbers = [t for t in node.inputs if isinstance(t, Constant) and np.size(t.values) == 1]
+    if node.op not in ("Mul", "Div") or not numbers:
         return None
     return next((t for t in node.inputs if is_variable(t)), None)
 

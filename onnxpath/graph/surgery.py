@@ -10,7 +10,7 @@ import onnx
 from onnxpath.errors import ModelError, unknown
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, Tensor, Variable, replace_uses
+from onnxpath.graph.ir import Graph, Tensor, Variable, rank, replace_uses
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 
 MASK_PREFIX = "mask_"
@@ -44,13 +44,13 @@ def require_tensors(graph: Graph, names: Sequence[str]) -> dict[str, Tensor]:
 def insert_masks(model: Any, layers: Sequence[str] | None = None, per: str = "neuron") -> onnx.ModelProto:
     """Return the model with a mask input `mask_<layer>` multiplied onto each named activation.
 
-    model: path, bytes, ModelProto, Graph or Model; layers: names of neuron layers, default all; per: "neuron" (a mask
-    of the layer's shape) or "channel" (size 1 on every axis but rows and channels). Masks have the layer's dtype; each
-    row has its own.
+    model: path, bytes, ModelProto, Graph or Model; layers: names of neuron layers, default all that are not the output
+    itself; per: "neuron" (a mask of the layer's shape) or "channel" (size 1 on every axis but rows and channels). Masks
+    have the layer's dtype; each row has its own. Raises UnknownName, ShapeError (a layer of unknown rank).
     """
     graph = as_graph(model)
-    known = {layer.name: layer for layer in neuron_layers(graph, graph.outputs[0].name)[0]}
-    chosen = list(known) if layers is None else list(layers)
+    known = _layers_of(graph, keep_readout=layers is not None)
+    chosen = list(known) if layers is None else list(dict.fromkeys(layers))
     if missing := [name for name in chosen if name not in known]:
         raise unknown("neuron layer", missing, known, "`onnxpath inspect MODEL` lists the neuron layers of a model")
     if per not in ("neuron", "channel"):
@@ -59,12 +59,19 @@ def insert_masks(model: Any, layers: Sequence[str] | None = None, per: str = "ne
     return graph.to_model()
 
 
+def _layers_of(graph: Graph, keep_readout: bool) -> dict[str, NeuronLayer]:
+    """Return the neuron layers on the way to any output, by name in graph order."""
+    found = {layer.name: layer for t in graph.outputs for layer in neuron_layers(graph, t.name, keep_readout)[0]}
+    return {t.name: found[t.name] for node in graph.nodes for t in node.outputs if t.name in found and t.outputs}
+
+
 def mask_layers(op: Emitter, layers: Sequence[NeuronLayer], per: str = "neuron") -> dict[str, Variable]:
     """Multiply a new mask input onto each layer, in place; return layer name -> mask."""
     tensors = op.graph.tensors()
     masks = {}
     for layer in layers:
         tensor = tensors[layer.name]
+        rank(tensor)  # an input of unknown rank is not valid ONNX
         shape = list(tensor.shape)
         if per == "channel":
             shape = [d if axis in (0, layer.channel_axis) else 1 for axis, d in enumerate(shape)]
