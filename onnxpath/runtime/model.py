@@ -22,6 +22,7 @@ from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 from onnxpath.graph.query import between
 from onnxpath.rules.gradient import gradient
 from onnxpath.runtime.providers import resolve
+from onnxpath.runtime.rows import freed, why_row_by_row
 from onnxpath.runtime.session import Array, Session
 
 MEMORY = 1 << 30
@@ -51,7 +52,7 @@ def load(source: Any, providers: str = "auto", memory: int = MEMORY) -> Model:
         return source
     provider = resolve(providers)
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None
-    graph = source if isinstance(source, Graph) else load_graph(source)
+    graph = source if isinstance(source, Graph) else freed(load_graph(source), provider)
     return Model(graph, provider, path, memory)
 
 
@@ -66,6 +67,7 @@ class Model:
         self.provider = provider
         self.path = path
         self.memory = memory
+        self._together: bool | None = None
         self._sessions: dict[Hashable, Session] = {}
 
     @cached_property
@@ -178,8 +180,25 @@ class Model:
             yield part, slice(start, stop)
 
     def rows_per_run(self, feeds: Mapping[str, Array]) -> int:
-        """Return how many rows of such inputs one run takes: the fixed batch, or what the memory budget allows."""
-        return self.fixed_rows or min(MOST_ROWS, max(1, self.memory // max(1, self._row_bytes(feeds))))
+        """Return how many rows of such inputs one run takes.
+
+        The fixed batch, one where the model mixes rows (found out on the first batch, and noted in `graph.notes`), else
+        what the memory budget allows.
+        """
+        if self.fixed_rows:
+            return self.fixed_rows
+        if rows_of(feeds) > 1 and not self._rows_together(feeds):
+            return 1
+        return min(MOST_ROWS, max(1, self.memory // max(1, self._row_bytes(feeds))))
+
+    def _rows_together(self, feeds: Mapping[str, Array]) -> bool:
+        if self._together is None:
+            session = self.session("model", self.graph.to_model)
+            reason = why_row_by_row(self.graph, session, feeds)
+            self._together = reason is None
+            if reason is not None:
+                self.graph.notes.append(f"rows are run one by one: {reason}")
+        return self._together
 
     @cached_property
     def fixed_rows(self) -> int | None:
