@@ -82,7 +82,6 @@ def report(
         options=lambda: method_options(methods, selector, sparsity, scope, steps, seed),
         fits=lambda loaded: check_attribution(loaded, methods, target, output),
     )
-    facts = build.model_facts(job.model, output)
     channel_axis = build.map_channel_axis(job.model, job.preprocess)
     loaded = time.perf_counter()
     results = explain_items(job.model, job.items, job.preprocess, job.options, target, output)
@@ -91,6 +90,8 @@ def report(
     )
     if not rows:
         leave(job, failures)
+    # Only now: whether rows go together is found out on the first batch.
+    facts = build.model_facts(job.model, output)
     seconds = {"load": loaded - clock, "run": time.perf_counter() - loaded}
     made = data.Report(
         onnxpath=onnxpath.__version__,
