@@ -27,8 +27,8 @@ def gradient(
 ) -> None:
     """Write the model with its gradient: one more input per output, one more output per input.
 
-    grad_OUTPUT takes the cotangent of OUTPUT, grad_INPUT gives the vector-Jacobian product. The result is plain ONNX: it
-    runs wherever the model runs, and needs no onnxpath there.
+    grad_OUTPUT takes the cotangent of OUTPUT, grad_INPUT gives the vector-Jacobian product. The result is plain
+    ONNX: it runs wherever the model runs, and needs no onnxpath there.
 
     \b
     Example:

@@ -87,9 +87,17 @@ def _check_operators(model: onnx.ModelProto) -> None:
         raise UnsupportedOperator(
             f"the model uses {len(missing)} operator{'s' * (len(missing) > 1)} that standard ONNX does not define:\n"
             + "\n".join(lines)
-            + "\nexport the model to standard ai.onnx operators; "
-            "if ONNX Runtime optimised this file, optimise it at BASIC or use the original"
+            + f"\n{_advice(missing)}"
         )
+
+
+def _advice(operators: dict[str, list[str]]) -> str:
+    if any(operator.startswith("com.microsoft") for operator in operators):
+        return (
+            "ONNX Runtime puts com.microsoft operators into models that it optimises: save the model at optimisation "
+            "level BASIC, use the file that it was made from, or export it again"
+        )
+    return "export the model to standard ai.onnx operators"
 
 
 def _hold_weights(model: onnx.ModelProto) -> dict[str, TensorProto]:

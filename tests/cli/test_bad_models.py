@@ -134,8 +134,8 @@ def custom(domain, name="Warp"):
     [
         ("", ["ai.onnx::Warp (opset 17): node 'warp/grid'", "standard ai.onnx operators"]),
         ("com.example", ["com.example::Warp", "node 'warp/grid'", "standard ai.onnx operators"]),
-        ("com.microsoft.nchwc", ["com.microsoft.nchwc::Warp", "BASIC", "original"]),
-        ("com.microsoft", ["com.microsoft::Warp", "BASIC"]),
+        ("com.microsoft.nchwc", ["com.microsoft.nchwc::Warp", "level BASIC, use the file that it was made from"]),
+        ("com.microsoft", ["com.microsoft::Warp", "level BASIC, use the file that it was made from"]),
     ],
 )
 def test_operators_that_nobody_defines(tmp_path, no_reading, verb, domain, says):
@@ -175,7 +175,10 @@ def test_no_float_output(tmp_path, no_reading):
 
 @pytest.mark.parametrize("verb", IMAGE_VERBS)
 def test_several_inputs(tmp_path, no_reading, verb):
-    path = saved(tmp_path, parse("m (float[n, 3] a, float[n, 3] b) => (float[n, 3] y) { s = Add(a, b); r = Relu(s); y = Neg(r) }"))
+    path = saved(
+        tmp_path,
+        parse("m (float[n, 3] a, float[n, 3] b) => (float[n, 3] y) { s = Add(a, b); r = Relu(s); y = Neg(r) }"),
+    )
     text = refuse(tmp_path, path, verb)
     assert "models with one input, and this one has 2: a, b; use onnxpath.attribute with a dict of arrays" in text
 

@@ -1,4 +1,4 @@
-"""Every verb of the command table: help with an example that works, its page in the docs, --json, exit codes, streams."""
+"""Every verb of the command table: help with an example that works, its page in the docs, --json, exit codes."""
 
 import os
 import pty
@@ -50,7 +50,12 @@ def test_help_fits_80_columns_and_has_an_example(verb):
 @EVERY_VERB
 def test_the_example_works(verb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, source in {"model.onnx": CNN, "cat.png": ONE_IMAGE, "preprocess.toml": PREPROCESS, "classes.txt": CLASSES}.items():
+    for name, source in {
+        "model.onnx": CNN,
+        "cat.png": ONE_IMAGE,
+        "preprocess.toml": PREPROCESS,
+        "classes.txt": CLASSES,
+    }.items():
         shutil.copy(source, name)
     shutil.copytree(IMAGES, "images")
     for example in examples(verb):
@@ -113,7 +118,9 @@ def test_version():
     assert run("--version").out.startswith("onnxpath 0.")
 
 
-@pytest.mark.parametrize("program", [[str(Path(sys.executable).with_name("onnxpath"))], [sys.executable, "-m", "onnxpath_cli"]])
+@pytest.mark.parametrize(
+    "program", [[str(Path(sys.executable).with_name("onnxpath"))], [sys.executable, "-m", "onnxpath_cli"]]
+)
 def test_both_entry_points(program):
     if not Path(program[0]).exists():
         pytest.skip("the script onnxpath is not installed beside this Python")
@@ -171,6 +178,8 @@ def test_a_bug_is_called_one_and_shows_its_traceback_only_on_request(tmp_path):
     arguments = ["inspect", CNN]
     plain = run_apart(*arguments, PYTHONPATH=str(tmp_path))
     assert plain.code == 2 and plain.out == ""
-    assert "this is a bug in onnxpath: ZeroDivisionError: division by zero" in plain.err and "Traceback" not in plain.err
+    assert (
+        "this is a bug in onnxpath: ZeroDivisionError: division by zero" in plain.err and "Traceback" not in plain.err
+    )
     shown = run_apart(*arguments, PYTHONPATH=str(tmp_path), ONNXPATH_DEBUG="1")
     assert shown.code == 2 and "Traceback" in shown.err

@@ -1,0 +1,344 @@
+"""Inputs and options that cannot be used: told before work starts, all at once; a bad input stops no other."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from onnxpath.runtime.session import Session
+from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS, refused, run, run_apart, tree
+from tests.models import mlp, parse
+
+IMAGE_VERBS = ["activations", "explain", "pathway", "report"]
+EVERY_IMAGE_VERB = pytest.mark.parametrize("verb", IMAGE_VERBS)
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Fail the test where a model is run."""
+
+    def work(*arguments, **named):
+        raise AssertionError("a model was run though the command cannot be carried out")
+
+    monkeypatch.setattr(Session, "run", work)
+    monkeypatch.setattr(Session, "run_on_device", work)
+
+
+def refuse(folder, verb, inputs=IMAGES, *options):
+    return refused(folder / "out", verb, CNN, inputs, "--preprocess", PREPROCESS, *options)
+
+
+@EVERY_IMAGE_VERB
+def test_paths_without_inputs(tmp_path, no_work, verb):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("no picture")
+    assert "empty' holds no inputs; it is searched, with its sub-folders, for png" in refuse(
+        tmp_path, verb, tmp_path / "empty"
+    )
+    assert "texts' holds no inputs" in refuse(tmp_path, verb, tmp_path / "texts")
+    assert "a.txt' is of a kind that is not read; give one of png" in refuse(
+        tmp_path, verb, tmp_path / "texts" / "a.txt"
+    )
+    assert "none.png' does not exist" in refuse(tmp_path, verb, tmp_path / "none.png")
+
+
+NAMES = [
+    (["--tensor", "/Relu_outpt_0"], "did you mean '/Relu_output_0'?", ["activations"]),
+    (["--method", "gradent"], "no attribution method named 'gradent'; did you mean 'gradient'?", ["explain", "report"]),
+    (["--selector", "neuron-mtc"], "no selector named 'neuron-mtc'; did you mean 'neuron-mct'?", IMAGE_VERBS[1:]),
+    (["--scope", "globl"], "no scope named 'globl'; did you mean 'global'?", IMAGE_VERBS[1:]),
+    (["--output", "logit"], "no float output named 'logit'; did you mean 'logits'?", IMAGE_VERBS[1:]),
+    (["--providers", "cdua"], "no provider named 'cdua'; did you mean 'cuda'?", IMAGE_VERBS),
+    (["--target", "10"], "target 10 is out of range: 'logits' has entries 0 to 9 in a row", IMAGE_VERBS[1:]),
+    (["--target", "-1"], "target -1 is out of range", IMAGE_VERBS[1:]),
+    (["--sparsity", "1.5"], "sparsity is the fraction of neurons pruned, 0 to 1; 1.5 was given", IMAGE_VERBS[1:]),
+    (["--sparsity", "-0.1"], "0 to 1; -0.1 was given", IMAGE_VERBS[1:]),
+    (["--sparsity", "nan"], "0 to 1; nan was given", IMAGE_VERBS[1:]),
+    (["--classes", "no/such.txt"], "class names 'no/such.txt' cannot be read: No such file", IMAGE_VERBS[1:]),
+    (["--classes", str(ONE_IMAGE)], "are not UTF-8 text", IMAGE_VERBS[1:]),
+    (["--preprocess", "no/such.toml"], "preprocess file 'no/such.toml' cannot be read: No such file", IMAGE_VERBS),
+]
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "says"),
+    [
+        pytest.param(verb, options, says, id=f"{verb} {' '.join(options)[-30:]}")
+        for options, says, verbs in NAMES
+        for verb in verbs
+    ],
+)
+def test_options_that_cannot_be_used(tmp_path, no_work, verb, options, says):
+    assert says in refuse(tmp_path, verb, IMAGES, *options)
+
+
+@pytest.mark.parametrize("verb", ["inspect", "gradient", "list"])
+def test_unknown_names_in_the_other_verbs(tmp_path, verb):
+    arguments = {
+        "inspect": [CNN, "--output", "logit"],
+        "gradient": [CNN, "--of", "logit", "-o", tmp_path / "out.onnx"],
+        "list": ["selector"],
+    }
+    done = run(verb, *arguments[verb])
+    assert done.code == 2 and "did you mean" in done.err and tree(tmp_path) == []
+
+
+@pytest.mark.parametrize(("option", "value"), [("--steps", "0"), ("--seed", "-1")])
+def test_numbers_that_typer_refuses(tmp_path, no_work, option, value):
+    done = run("report", CNN, IMAGES, "-o", tmp_path / "out", option, value)
+    assert done.code == 2 and option in done.err and "Usage" in done.err and tree(tmp_path) == []
+
+
+def test_preprocess_file_with_several_faults(tmp_path, no_work):
+    (tmp_path / "p.toml").write_text('layuot = "NCHW"\ncolor = "CMYK"\nstd = 0\n')
+    text = refused(tmp_path / "out", "report", CNN, IMAGES, "--preprocess", tmp_path / "p.toml")
+    assert (
+        "unknown key 'layuot'; did you mean 'layout'?" in text
+        and "color: must be one of" in text
+        and "std: must not hold a zero" in text
+    )
+
+
+def test_all_problems_at_once(tmp_path, no_work):
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "p.toml").write_text("colour = 'L'")
+    done = run(
+        *(
+            "report",
+            tmp_path / "no.onnx",
+            tmp_path / "no.png",
+            "--preprocess",
+            tmp_path / "p.toml",
+            "--method",
+            "gradent",
+        ),
+        *("--selector", "mct", "--sparsity", "2", "--classes", "no.txt", "-o", tmp_path / "file" / "out"),
+    )
+    assert done.code == 2 and done.out == ""
+    parts = ("no.onnx' does not exist", "unknown key 'colour'", "'gradent'", "'mct'", "2.0 was given", "no.txt'")
+    for part in (*parts, "no.png' does not exist", "out' cannot be written"):
+        assert part in done.err
+
+
+@EVERY_IMAGE_VERB
+def test_output_folder_that_cannot_be_written(tmp_path, no_work, verb):
+    (tmp_path / "file").write_text("in the way")
+    folders = [tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("x" * 300)]
+    folders += [f for f in ("/proc/onnxpath", "/sys/onnxpath") if os.path.isdir(os.path.dirname(f))]
+    for folder in folders:
+        done = run(verb, CNN, IMAGES, "--preprocess", PREPROCESS, "-o", folder)
+        assert done.code == 2 and "cannot be written" in done.err and "with -o" in done.err, (folder, done)
+    assert tree(tmp_path) == ["file"]
+
+
+def test_gradient_file_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = run("gradient", CNN, "-o", tmp_path / "file" / "g.onnx")
+    assert done.code == 2 and "cannot be written" in done.err
+    (tmp_path / "folder").mkdir()
+    done = run("gradient", CNN, "-o", tmp_path / "folder")
+    assert done.code == 2 and "cannot be written" in done.err
+    assert tree(tmp_path) == ["file", "folder"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_output_folder_without_permission(tmp_path, no_work):
+    tmp_path.chmod(0o500)
+    done = run("report", CNN, IMAGES, "--preprocess", PREPROCESS, "-o", tmp_path / "out")
+    tmp_path.chmod(0o700)
+    assert done.code == 2 and "Permission denied" in done.err
+
+
+def bad_images(folder):
+    """One file of each kind of bad picture, with what is said of it."""
+    folder.mkdir()
+    data = ONE_IMAGE.read_bytes()
+    (folder / "truncated.png").write_bytes(data[: len(data) // 2])
+    (folder / "text.png").write_text("no picture")
+    (folder / "empty.jpg").write_bytes(b"")
+    np.save(folder / "nan.npy", np.full((1, 16, 16), np.nan, np.float32))
+    np.save(folder / "inf.npy", np.full((2, 1, 16, 16), np.inf, np.float32))
+    np.save(folder / "size.npy", np.zeros((1, 15, 16), np.float32))
+    np.save(folder / "channels.npy", np.zeros((3, 16, 16), np.float32))
+    np.save(folder / "rank.npy", np.zeros(5, np.float32))
+    np.savez(folder / "many.npz", a=np.zeros(3), b=np.zeros(4))
+    np.save(folder / "text.npy", np.array(["a", "b"]))
+    (folder / "broken.npz").write_bytes(b"PK\x03\x04 not a zip")
+    return {
+        "truncated.png": "image truncated.png cannot be read",
+        "text.png": "image text.png cannot be read",
+        "empty.jpg": "image empty.jpg cannot be read",
+        "nan.npy": "256 of 256 values that are NaN or infinite",
+        "inf.npy": "NaN or infinite",
+        "size.npy": "array size.npy is 1×15×16, model input 'image' wants 1×16×16",
+        "channels.npy": "array channels.npy is 3×16×16, model input 'image' wants 1×16×16",
+        "rank.npy": "array of rank 1",
+        "many.npz": "name the inputs 'images' or 'x'",
+        "text.npy": "a model input is made of numbers",
+        "broken.npz": "array file broken.npz cannot be read",
+    }
+
+
+@EVERY_IMAGE_VERB
+def test_every_kind_of_bad_input_alone(tmp_path, verb):
+    bad = bad_images(tmp_path / "bad")
+    done = run(verb, CNN, tmp_path / "bad", "--preprocess", PREPROCESS, "-o", tmp_path / "out", "--json")
+    assert done.code == 2
+    assert "12 of 12 inputs failed" in done.err  # inf.npy holds two
+    for says in bad.values():
+        assert says in done.err
+    assert not (tmp_path / "out").exists()
+
+
+@EVERY_IMAGE_VERB
+def test_good_inputs_among_bad_ones(tmp_path, verb):
+    bad = bad_images(tmp_path / "in")
+    shutil.copytree(IMAGES, tmp_path / "in", dirs_exist_ok=True)
+    done = run(verb, CNN, tmp_path / "in", "--preprocess", PREPROCESS, "-o", tmp_path / "out", "--json")
+    assert done.code == 1
+    assert "12 of 24 inputs failed" in done.err and all(says in done.err for says in bad.values())
+    if verb == "report":
+        assert done.json["inputs"] == done.json["failed"] == 12
+    else:
+        assert len(done.json["results"]) == len(done.json["failures"]) == 12
+        failed = {f["input"].partition("[")[0]: f["error"] for f in done.json["failures"]}
+        assert all(says in failed[name] for name, says in bad.items())
+
+
+def test_pictures_of_the_wrong_size_or_colour(tmp_path):
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (20, 30, 3), dtype=np.uint8)).save(tmp_path / "x.png")
+    (tmp_path / "rgb.toml").write_text("resize = [16, 16]")
+    (tmp_path / "size.toml").write_text("color = 'L'")
+    (tmp_path / "crop.toml").write_text("color = 'L'\ncrop = 25")
+    (tmp_path / "layout.toml").write_text("color = 'L'\nresize = [16, 16]\nlayout = 'NHWC'")
+    says = {
+        "rgb": "is 3×16×16 after preprocessing, model input 'image' wants 1×16×16; set color",
+        "size": "is 1×20×30 after preprocessing, model input 'image' wants 1×16×16; set resize/crop",
+        "crop": "the picture is 20×30 before the crop to 25×25; set resize",
+        "layout": 'set layout = "NCHW" in the preprocess file',
+    }
+    for name, text in says.items():
+        out = tmp_path / name
+        assert text in refused(out, "explain", CNN, tmp_path / "x.png", "--preprocess", tmp_path / f"{name}.toml")
+
+
+def test_one_bad_picture_in_a_hundred(tmp_path):
+    (tmp_path / "in").mkdir()
+    pictures = sorted(IMAGES.glob("*.png"))
+    for index in range(100):
+        shutil.copy(pictures[index % len(pictures)], tmp_path / "in" / f"{index}.png")
+    (tmp_path / "in" / "57.png").write_bytes(pictures[0].read_bytes()[:80])
+    done = run_apart("report", CNN, tmp_path / "in", "--preprocess", PREPROCESS, "-o", tmp_path / "out")
+    assert done.code == 1 and "99 inputs, 1 failed" in done.out
+    assert (
+        "1 of 100 inputs failed:" in done.err
+        and "image 57.png cannot be read" in done.err
+        and "Traceback" not in done.err
+    )
+    data = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [item["name"] for item in data["items"]] == [f"{i}.png" for i in range(100) if i != 57]
+    assert [failure["name"] for failure in data["failures"]] == ["57.png"]
+    assert "image 57.png cannot be read" in (tmp_path / "out" / "report.html").read_text()
+    assert len(list((tmp_path / "out" / "arrays").glob("*.npz"))) == 99
+
+
+EXP = (
+    "m (float[n, 3] x) => (float[n, 4] y) { s = Sigmoid(x); e = Exp(x); u = Mul(s, e); r = Relu(u); y = MatMul(r, w) }"
+)
+LOG = "m (float[n, 3] x) => (float[n, 4] y) { r = Relu(x); l = Log(r); y = MatMul(l, w) }"
+WEIGHT = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("verb", ["explain", "pathway", "report"])
+@pytest.mark.parametrize("method", ["gradient", "input-x-gradient", "integrated-gradients", "pathway-gradient"])
+def test_nan_in_activations_names_the_layer_and_spares_the_neighbours(tmp_path, verb, method):
+    """exp(1000) is Inf in float32: row 1 fails, and the rows of its batch do not."""
+    onnx.save(parse(EXP, w=WEIGHT), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.float32([[1, 2, 3], [1, 1000, 3], [2, 2, 2]]))
+    options = [] if verb == "pathway" else ["--method", method]
+    done = run(verb, tmp_path / "m.onnx", tmp_path / "x.npy", *options, "-o", tmp_path / "out")
+    assert done.code == 1, done
+    assert "x.npy[1]: layer 'r' is the first whose activations hold NaN or Inf" in done.err
+    assert "1 of 3 inputs failed" in done.err
+
+
+@pytest.mark.parametrize("verb", ["explain", "pathway", "report"])
+def test_a_network_that_breaks_when_masked(tmp_path, verb):
+    """log(0) is not finite: the whole network answers, the masked one does not."""
+    onnx.save(parse(LOG, w=WEIGHT), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.float32([[1, 2, 3]]))
+    text = refused(tmp_path / "out", verb, tmp_path / "m.onnx", tmp_path / "x.npy")
+    assert "x.npy: the network masked to its pathway gives NaN or Inf" in text and "choose a lower sparsity" in text
+
+
+def test_a_target_that_only_the_run_can_refuse(tmp_path):
+    text = "m (float[n, k] x) => (float[n, k] y) { r = Relu(x); s = Neg(r); y = Add(s, s) }"
+    onnx.save(parse(text), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.ones((2, 3), np.float32))
+    for verb in ("explain", "pathway", "report"):
+        done = run(verb, tmp_path / "m.onnx", tmp_path / "x.npy", "--target", "3", "-o", tmp_path / "out")
+        assert done.code == 2 and "target 3 is out of range: a row of the output has entries 0 to 2" in done.err, done
+    assert run("explain", tmp_path / "m.onnx", tmp_path / "x.npy", "--target", "2", "-o", tmp_path / "out").code == 0
+
+
+def test_an_input_that_onnx_runtime_refuses_spares_the_others(tmp_path):
+    text = "m (float[n, k] x) => (float[n, 4] y) { r = Relu(x); m = MatMul(r, w); y = Neg(m) }"
+    onnx.save(parse(text, w=np.ones((3, 4), np.float32)), tmp_path / "m.onnx")
+    for size in (3, 5):
+        np.save(tmp_path / f"{size}.npy", np.ones((2, size), np.float32))
+    for verb in IMAGE_VERBS:
+        done = run(verb, tmp_path / "m.onnx", tmp_path / "3.npy", tmp_path / "5.npy", "-o", tmp_path / "out")
+        assert done.code == 1 and "2 of 4 inputs failed" in done.err and "5.npy[0]: ONNX Runtime failed" in done.err, (
+            done
+        )
+
+
+def test_more_class_names_than_outputs_is_a_warning(tmp_path):
+    (tmp_path / "names.txt").write_text("\n".join(f"class {i}" for i in range(11)))
+    done = run(
+        "explain",
+        CNN,
+        ONE_IMAGE,
+        "--preprocess",
+        PREPROCESS,
+        "--classes",
+        tmp_path / "names.txt",
+        "-o",
+        tmp_path / "out",
+    )
+    assert done.code == 0 and "warning: there are 11 class names and 10 outputs" in done.err
+    assert (
+        "warning"
+        not in run(
+            "explain", CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "--classes", CLASSES, "-o", tmp_path / "out"
+        ).err
+    )
+
+
+@pytest.mark.parametrize("verb", [*IMAGE_VERBS, "inspect"])
+def test_cuda_that_is_not_there(tmp_path, no_work, verb):
+    from onnxpath.runtime.providers import why_no_cuda
+
+    if why_no_cuda() is None:
+        pytest.skip("CUDA is there")
+    if verb == "inspect":
+        done = run(verb, CNN, "--providers", "cuda")
+        assert done.code == 2
+        text = done.err
+    else:
+        text = refuse(tmp_path, verb, IMAGES, "--providers", "cuda")
+    assert "CUDA was asked for and is not to be had: " in text and "use providers='auto' or 'cpu'" in text
+
+
+def test_float32_model_takes_other_floats(tmp_path):
+    onnx.save(mlp(), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.ones((2, 6)))
+    np.save(tmp_path / "huge.npy", np.full((1, 6), 1e300))
+    done = run("explain", tmp_path / "m.onnx", tmp_path / "x.npy", tmp_path / "huge.npy", "-o", tmp_path / "out")
+    assert done.code == 1 and "more than the float32 of model input 'x' can hold" in done.err
