@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from onnxpath.errors import ModelError, unknown
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, Tensor, is_float, onnx_dtype
+from onnxpath.graph.ir import Graph, Node, Tensor, is_float, onnx_dtype
 
 TARGET = "target"
 COTANGENT = "cotangent"
@@ -41,9 +41,14 @@ def readout(graph: Graph, output: str | None = None) -> Readout:
     while node is not None and node.op in ("Identity", "Flatten", "Reshape", "Squeeze"):
         source = node.inputs[0]
         node = source.inputs[0] if source.inputs else None
-    if node is not None and node.op in ("Softmax", "LogSoftmax"):
+    if node is not None and node.op in ("Softmax", "LogSoftmax") and not _over_rows(node):
         return Readout(node.inputs[0].name, name, node.op)
     return Readout(name, name, None)
+
+
+def _over_rows(softmax: Node) -> bool:
+    axis, shape = softmax.attrs.get("axis", -1), softmax.inputs[0].shape
+    return axis == 0 or (shape is not None and axis == -len(shape))
 
 
 def seed_target(op: Emitter, tensor: Tensor) -> Tensor:

@@ -148,14 +148,14 @@ class Model:
         problems = []
         feeds = {}
         for tensor, info in zip(self.graph.inputs, self.inputs, strict=True):
-            value = np.asarray(given[info.name])
-            wrong = _misfit(info, value)
-            if wrong:
+            value, wrong = _as_array(info, given[info.name])
+            if wrong is None and (wrong := _misfit(info, value)) is None:
+                dtype = numpy_dtype(tensor) if tensor.dtype is not None else None
+                with np.errstate(over="ignore"):
+                    feeds[info.name] = np.ascontiguousarray(value, dtype)
+                wrong = _not_finite(info, feeds[info.name])
+            if wrong is not None:
                 problems.append(wrong)
-            else:
-                feeds[info.name] = np.ascontiguousarray(
-                    value, numpy_dtype(tensor) if tensor.dtype is not None else None
-                )
         rows = {name: len(value) for name, value in feeds.items() if value.ndim}
         if len(set(rows.values())) > 1:
             problems.append(f"the inputs have different numbers of rows: {rows}")
@@ -235,6 +235,8 @@ def _by_name(inputs: Sequence[TensorInfo], x: Any) -> dict[str, Any]:
     if isinstance(x, Mapping):
         given = dict(x)
     elif isinstance(x, (list, tuple)) and len(inputs) > 1:
+        if len(x) > len(inputs):
+            raise InputError(f"the model has {len(inputs)} inputs, and {len(x)} values were given")
         given = dict(zip(names, x, strict=False))
     else:
         given = {names[0]: x}
@@ -243,6 +245,20 @@ def _by_name(inputs: Sequence[TensorInfo], x: Any) -> dict[str, Any]:
     if missing := [name for name in names if name not in given]:
         raise InputError(f"the model has {len(names)} inputs and no value was given for {', '.join(missing)}")
     return given
+
+
+def _as_array(info: TensorInfo, value: Any) -> tuple[Array, str | None]:
+    try:
+        return np.asarray(value), None
+    except ValueError:
+        return np.empty(0), f"input '{info.name}' is not an array: its rows or columns differ in length"
+
+
+def _not_finite(info: TensorInfo, value: Array) -> str | None:
+    if value.dtype.kind != "f" or np.isfinite(value).all():
+        return None
+    bad = int(np.argwhere(~np.isfinite(value))[0][0]) if value.ndim else 0
+    return f"input '{info.name}' holds NaN or Inf as {value.dtype}, first in row {bad}"
 
 
 def _misfit(info: TensorInfo, value: Array) -> str | None:
@@ -254,9 +270,6 @@ def _misfit(info: TensorInfo, value: Array) -> str | None:
         return f"input '{info.name}' wants {wanted}, and {given or 'a scalar'} was given{hint}"
     if value.dtype.kind not in "fiub" or (value.dtype.kind == "f" and np.dtype(info.dtype).kind in "iub"):
         return f"input '{info.name}' wants {info.dtype}, and {value.dtype} was given"
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
-        bad = int(np.argwhere(~np.isfinite(value))[0][0]) if value.ndim else 0
-        return f"input '{info.name}' holds NaN or Inf, first in row {bad}"
     if not len(value) if value.ndim else False:
         return f"input '{info.name}' has no rows"
     return None

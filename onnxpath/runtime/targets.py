@@ -9,6 +9,7 @@ import numpy as np
 
 from onnxpath.backward.target import COTANGENT, TARGET, Readout
 from onnxpath.errors import InputError
+from onnxpath.graph.ir import numpy_dtype
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 
@@ -68,7 +69,9 @@ def resolve_target(model: Model, target: Any, rows: int, output: str | None = No
     if isinstance(target, np.ndarray) and target.dtype.kind == "f":
         if target.ndim != len(shape) + 1 or len(target) != rows or not _fits(target.shape[1:], shape):
             raise InputError(f"a cotangent needs the shape of '{place.name}', [{rows}, {shape}], not {target.shape}")
-        return Target(place, COTANGENT, target)
+        if not np.isfinite(target).all():
+            raise InputError("the cotangent holds NaN or Inf, and so would the gradient")
+        return Target(place, COTANGENT, target.astype(numpy_dtype(model.graph.tensor(place.name))))
     indices = _indices(target, rows, shape, place.name)
     size = int(np.prod(shape)) if all(d is not None for d in shape) else None  # type: ignore[arg-type]
     wrong = [int(i) for i in indices if i < 0 or (size is not None and i >= size)]
@@ -87,7 +90,7 @@ def _indices(target: Any, rows: int, shape: list[int | None], name: str) -> Arra
     if isinstance(tuples, list) and tuples and isinstance(tuples[0], tuple):
         if None in shape:
             raise InputError(f"a tuple needs known sizes, '{name}' has {shape}; give indices into the flattened row")
-        if len(tuples) != rows or any(len(t) != len(shape) for t in tuples):
+        if len(tuples) != rows or any(not isinstance(t, tuple) or len(t) != len(shape) for t in tuples):
             raise InputError(f"'{name}' needs {rows} tuples of {len(shape)} indices each")
         try:
             return np.asarray([np.ravel_multi_index(t, tuple(d or 0 for d in shape)) for t in tuples], np.int64)
