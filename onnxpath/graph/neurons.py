@@ -51,9 +51,7 @@ class NeuronLayer:
         return count
 
 
-def neuron_layers(
-    graph: Graph, target: str, keep_readout: bool = False
-) -> tuple[list[NeuronLayer], dict[str, str]]:
+def neuron_layers(graph: Graph, target: str, keep_readout: bool = False) -> tuple[list[NeuronLayer], dict[str, str]]:
     """Return the neuron layers that `target` depends on, in order, and what was left out (name -> reason).
 
     An activation between which and the target there is only pooling, reshaping or softmax is the output itself, and
