@@ -69,8 +69,9 @@ def prepare(
     all_of(lambda: single_input(loaded), lambda: fits(loaded))
     rank = len(single_input(loaded).shape)
     items = find_inputs(inputs, rank)
-    warnings = [] if preprocess else _unprepared(items, rank)
-    return Job(loaded, items, chosen, names, settings, out, warnings + _wrong_names(loaded, names, output))
+    names, warnings = _fitting(loaded, names, output) if names else ([], [])
+    warnings += [] if preprocess else _unprepared(items, rank)
+    return Job(loaded, items, chosen, names, settings, out, warnings)
 
 
 def go_through(
@@ -139,8 +140,12 @@ def _unprepared(items: list[InputItem], rank: int) -> list[str]:
     return []
 
 
-def _wrong_names(model: Model, names: list[str], output: str | None) -> list[str]:
-    shape = model.graph.tensor(model.readout(output).name).shape
-    if names and shape and len(shape) == 2 and isinstance(shape[1], int) and shape[1] != len(names):
-        return [f"there are {len(names)} class names and {shape[1]} outputs; names may be off"]
-    return []
+def _fitting(model: Model, names: list[str], output: str | None) -> tuple[list[str], list[str]]:
+    """Return the class names, none where the output has no classes, and warnings about them."""
+    shape = model.graph.tensor(model.readout(output).name).shape or []
+    sizes = [size for size in shape[1:] if size != 1]
+    if len(sizes) > 1:
+        return [], [f"the output is {'×'.join(map(str, sizes))}, so that class names do not apply"]
+    if sizes and isinstance(sizes[0], int) and sizes[0] != len(names):
+        return names, [f"there are {len(names)} class names and {sizes[0]} outputs; names may be off"]
+    return names, []

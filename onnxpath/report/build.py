@@ -71,14 +71,15 @@ def versions() -> dict[str, str]:
 
 
 def predictions(logits: NDArray[Any], names: Sequence[str], top: int = TOP) -> list[data.Prediction]:
-    """Return the highest entries of one output row, best first, with softmax where there are several."""
+    """Return the highest entries of one output row, best first, with softmax where they are several classes."""
     flat = np.asarray(logits, np.float64).reshape(-1)
     shifted = np.exp(flat - flat.max())
     softmax = shifted / shifted.sum()
+    has_softmax = flat.size > 1 and are_classes(logits)
     best = np.argsort(-flat, kind="stable")[:top]
     return [
         data.Prediction(
-            int(i), class_ref(int(i), names).name, float(flat[i]), float(softmax[i]) if flat.size > 1 else None
+            int(i), class_ref(int(i), names).name, float(flat[i]), float(softmax[i]) if has_softmax else None
         )
         for i in best
     ]
@@ -124,7 +125,7 @@ def item_warnings(pathway: Pathway | None, logits: NDArray[Any]) -> list[str]:
         found.append(SINGLE_ENTRY)
     if not are_classes(logits):
         sizes = "×".join(map(str, np.shape(logits)))
-        found.append(f"the output is {sizes}: entries of the flattened row are explained, and class names do not apply")
+        found.append(f"the output is {sizes}: entries of the flattened row are explained, without names and softmax")
     if pathway is None:
         return found
     if not pathway.kept_prediction:
@@ -152,13 +153,16 @@ def finished_item(folder: Path, result: Explained, names: Sequence[str], channel
     classes = are_classes(result.logits)
     label = label_of(result.item, names or None) if classes else None
     known = (list(names) or list(result.item.classes or ())) if classes else []
+    pathway = pathway_facts(result.pathway, known) if result.pathway else None
+    if pathway and not classes:
+        pathway.softmax = pathway.masked_softmax = None
     item = data.Item(
         name=result.item.name,
         file=str(result.item.path),
         label=data.ClassRef(*label) if label else None,
         predictions=predictions(result.logits, known),
         target=class_ref(result.target, known) if result.target >= 0 else None,
-        pathway=pathway_facts(result.pathway, known) if result.pathway else None,
+        pathway=pathway,
         maps=maps(result.maps, channel_axis, result.deltas),
         seconds=result.seconds,
         warnings=item_warnings(result.pathway, result.logits),
