@@ -225,6 +225,8 @@ def plot(found: dict[str, dict[str, np.ndarray]], path: Path) -> None:
                 axis.scatter(data[score][chosen], data["change"][chosen], s=6, alpha=0.5, color=colour, label=label)
             axis.set_xscale("symlog", linthresh=1e-4)
             axis.set_yscale("symlog", linthresh=1e-4)
+            axis.set_xticks([-1, -1e-2, 0, 1e-2, 1])
+            axis.set_yticks([-1, -1e-2, 0, 1e-2, 1])
             axis.axline((0, 0), (1, 1), color="tab:red", linewidth=0.7)
             axis.set_title(f"{name}\n{score}", fontsize=9)
             axis.set_xlabel("score")
