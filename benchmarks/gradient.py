@@ -1,6 +1,7 @@
-"""What an explanation costs, in plain forwards: (forward + input gradient) and (NeuronMCT + selection + pathway gradient).
+"""What explanations cost in plain forwards.
 
-Every program runs in a process of its own; repetitions are interleaved. `python benchmarks/gradient.py --help`.
+(forward + input gradient) / forward, and (NeuronMCT + selection + pathway gradient) / forward, in ONNX Runtime. Every
+program runs in a process of its own; repetitions are interleaved. `python benchmarks/gradient.py --help`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,10 @@ from onnxpath.graph.ir import Graph, is_variable, numpy_dtype, replace_uses
 from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.graph.query import downstream, inputs_of, require_path, upstream
 from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers
+from onnxpath.lowering.layout import as_activation
 from onnxpath.rules.gradient import gradient
+from onnxpath.rules.masked import gradient_under_masks
+from onnxpath.rules.ruleset import RuleSet
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Session
 from onnxpath.runtime.targets import Target
@@ -116,13 +119,18 @@ class Setup:
         return self.session("activations", build)
 
     def masked(self, with_gradient: bool) -> Session:
-        """x, `mask_<layer>` (and target) -> logits of the masked network (and `grad_<input>`)."""
+        """x, `mask_<layer>` of zeros and ones (and target) -> logits of the masked network (and `grad_<input>`)."""
 
         def build() -> onnx.ModelProto:
             graph, op = self.start()
-            mask_layers(op, self.layers)
+            masks = []
+            for mask in mask_layers(op, self.layers).values():
+                masks.append(as_activation(op, mask))
+                if masks[-1] is not mask:
+                    replace_uses(mask, masks[-1])
+            graph.body.toposort()
             if with_gradient:
-                _gradient_outputs(self, graph, op, self.model.float_inputs())
+                _gradient_outputs(self, graph, op, self.model.float_inputs(), gradient_under_masks(masks))
             return self.finish(graph, op)
 
         return self.session("masked", build, with_gradient)
@@ -184,10 +192,10 @@ class Setup:
         return {layer.name: numpy_dtype(tensors[layer.name]) for layer in self.layers}
 
 
-def _gradient_outputs(setup: Setup, graph: Graph, op: Emitter, names: Sequence[str]) -> None:
+def _gradient_outputs(setup: Setup, graph: Graph, op: Emitter, names: Sequence[str], rules: RuleSet = gradient) -> None:
     tensors = graph.tensors()
     seed = SEEDS[setup.kind](op, tensors[setup.logits])
-    grads = backward(op, gradient, {setup.logits: seed}, names)
+    grads = backward(op, rules, {setup.logits: seed}, names)
     if not grads:
         require_path(graph, names, [setup.logits], "explain another output")
     for name in names:
