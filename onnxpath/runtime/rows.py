@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from onnxpath.errors import ModelError
+from onnxpath.errors import InputError, ModelError
 from onnxpath.graph.ir import Graph, is_float, numpy_dtype, static_shape
 from onnxpath.graph.rows import MixedRows, free_rows, row_axes
 from onnxpath.runtime.session import Array, Session
@@ -32,15 +32,15 @@ def why_row_by_row(graph: Graph, session: Session, feeds: Mapping[str, Array]) -
 def difference(batched: Session, single: Session, feeds: Mapping[str, Array]) -> str | None:
     """Compare a program on batches with another on single rows; return what differs, None where nothing does."""
     count = min(len(v) for v in feeds.values())
+    alone = [single.run({k: v[i : i + 1] for k, v in feeds.items()}) for i in range(count)]
     try:
-        alone = [single.run({k: v[i : i + 1] for k, v in feeds.items()}) for i in range(count)]
         for order in ([*range(count)], [*range(count)][::-1], [*range(count - 1)]):
             together = batched.run({k: np.ascontiguousarray(v[order]) for k, v in feeds.items()})
             for name, value in together.items():
                 wanted = np.concatenate([alone[i][name] for i in order])
                 if value.shape != wanted.shape or _distance(value, wanted) > TOLERANCE:
                     return f"output '{name}' of a batch of {len(order)} differs from that of its rows alone"
-    except (ModelError, ValueError) as error:
+    except (InputError, ValueError) as error:
         return f"a batch does not run: {error}"
     return None
 
@@ -48,8 +48,11 @@ def difference(batched: Session, single: Session, feeds: Mapping[str, Array]) ->
 def _distance(a: Array, b: Array) -> float:
     if a.dtype.kind != "f":
         return float(not np.array_equal(a, b))
-    size = float(np.linalg.norm(b.astype(np.float64)))
-    return float(np.linalg.norm((a - b).astype(np.float64))) / max(size, 1e-30)
+    finite = np.isfinite(b)
+    if not np.array_equal(finite, np.isfinite(a)):
+        return np.inf
+    a, b = a[finite].astype(np.float64), b[finite].astype(np.float64)
+    return float(np.linalg.norm(a - b)) / max(float(np.linalg.norm(b)), 1e-30)
 
 
 def freed(graph: Graph, provider: str) -> Graph:
@@ -62,7 +65,7 @@ def freed(graph: Graph, provider: str) -> Graph:
     try:
         open_graph = free_rows(graph)
         reason = difference(Session(open_graph.to_model(), provider), Session(graph.to_model(), provider), _draw(graph))
-    except (MixedRows, ModelError) as error:
+    except (MixedRows, ModelError, InputError) as error:
         reason = str(error)
     if reason is not None:
         graph.notes.append(f"the file fixes the batch at 1 and it stays so: {reason}")
