@@ -274,7 +274,7 @@ def test_a_network_that_breaks_when_masked(tmp_path, verb):
     onnx.save(parse(LOG, w=WEIGHT), tmp_path / "m.onnx")
     np.save(tmp_path / "x.npy", np.float32([[1, 2, 3]]))
     text = refused(tmp_path / "out", verb, tmp_path / "m.onnx", tmp_path / "x.npy")
-    assert "x.npy: the network masked to its pathway gives NaN or Inf" in text and "choose a lower sparsity" in text
+    assert "x.npy[0]: the network masked to its pathway gives NaN or Inf" in text and "choose a lower sparsity" in text
 
 
 def test_a_target_that_only_the_run_can_refuse(tmp_path):
