@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 import onnxpath
-from onnxpath.pathway.programs import GRAD, LOGITS, Setup, mask_name
+from onnxpath.pathway.programs import GRAD, Setup, mask_name
 from onnxpath.runtime.model import load
 from onnxpath.runtime.targets import resolve_target
 from tests.check import provider
@@ -14,7 +14,8 @@ from tests.conftest import ROOT
 # Activations that are gates, that are not, and one that is used twice.
 CLIPPED = """
 <ir_version: 10, opset_import: ["": 21]>
-m (float[N, 16, 6, 6] x) => (float[N, 16, 6, 6] y) <float zero = {0}, float half = {0.5}, float minus = {-1}, float two = {2}>
+m (float[N, 16, 6, 6] x) => (float[N, 16, 6, 6] y)
+<float zero = {0}, float half = {0.5}, float minus = {-1}, float two = {2}>
 {
     a = Clip(x, zero, half)
     b = Clip(x, minus, half)
@@ -29,16 +30,15 @@ m (float[N, 16, 6, 6] x) => (float[N, 16, 6, 6] y) <float zero = {0}, float half
 
 def masked_gradients(model, x):
     """The program of the pathway methods, and the same from public calls; both get the same random masks."""
-    setup = Setup.of(load(model, providers="cpu"), resolve_target(load(model, providers="cpu"), 3, len(x)))
-    rng = np.random.default_rng(1)
-    masks = {mask_name(layer): (rng.random((len(x), *layer.shape)) < 0.5).astype(np.float32) for layer in setup.layers}
+    loaded, rng = load(model, providers="cpu"), np.random.default_rng(1)
+    cotangent = rng.standard_normal((len(x), *loaded.outputs[0].shape[1:]), np.float32)
+    setup = Setup.of(loaded, resolve_target(loaded, cotangent, len(x)))
+    shapes = {mask_name(layer): (len(x), *layer.shape) for layer in setup.layers}
+    masks = {name: (rng.random(shape) < 0.5).astype(np.float32) for name, shape in shapes.items()}
     assert masks
-    name = setup.model.inputs[0].name
-    values = setup.masked(True).run({name: x, "target": np.full(len(x), 3), **masks})
+    name, output = loaded.inputs[0].name, loaded.outputs[0].name
+    values = setup.masked(True).run({name: x, "cotangent": cotangent, **masks})
     plain = onnxpath.gradient_graph(onnxpath.insert_masks(model, [layer.name for layer in setup.layers]), wrt=[name])
-    output = plain.graph.output[0].name
-    cotangent = np.zeros(values[LOGITS].shape, np.float32)
-    cotangent.reshape(len(x), -1)[:, 3] = 1
     return values[GRAD + name], provider(plain, {name: x, f"grad_{output}": cotangent, **masks})[f"grad_{name}"]
 
 
