@@ -13,6 +13,8 @@ from onnx import external_data_helper
 from onnxpath.errors import JobError, ModelError
 
 PROTOBUF_LIMIT = 2**31 - 1
+ROOM = 2**26
+"""Left for everything in a model file that is not weights."""
 
 
 def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> onnx.ModelProto:
@@ -101,13 +103,19 @@ def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
         raise ModelError(f"the external weights of '{path}' cannot be read: {error}") from error
 
 
+def needs_external_data(model: onnx.ModelProto) -> bool:
+    """True where a model would pass protobuf's 2 GB; its own ByteSize serializes everything to find out."""
+    weights = sum(len(t.raw_data) or onnx.numpy_helper.to_array(t).nbytes for t in model.graph.initializer)
+    return weights > PROTOBUF_LIMIT - ROOM
+
+
 def save_model(model: onnx.ModelProto, path: str | os.PathLike[str]) -> None:
     """Write a model; weights go to `<name>.data` beside it where the file would pass protobuf's 2 GB.
 
     The file appears whole or not at all. Raises JobError where the folder cannot be written.
     """
     target = Path(path)
-    external = model.ByteSize() > PROTOBUF_LIMIT - 2**20
+    external = needs_external_data(model)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".onnxpath-") as scratch:

@@ -13,7 +13,7 @@ import onnx
 import onnxruntime as ort
 
 from onnxpath.errors import InputError, ModelError
-from onnxpath.graph.load import PROTOBUF_LIMIT
+from onnxpath.graph.load import needs_external_data
 from onnxpath.runtime.providers import NAMES
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -57,7 +57,7 @@ class Session:
         names = [NAMES["cuda"], NAMES["cpu"]] if provider == "cuda" else [NAMES["cpu"]]
         options = session_options(optimise)
         try:
-            if model.ByteSize() < PROTOBUF_LIMIT - 2**20:
+            if not needs_external_data(model):
                 self._session = ort.InferenceSession(model.SerializeToString(), options, providers=names)
             else:
                 with tempfile.TemporaryDirectory() as scratch:
