@@ -9,7 +9,7 @@ from typing import Any
 from onnxpath.backward.unbroadcast import unbroadcast
 from onnxpath.errors import OnnxPathError, UnsupportedOperator
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, Node, Tensor, is_float, same_shape, static_shape, subgraphs
+from onnxpath.graph.ir import Graph, Node, Tensor, carries, same_shape, static_shape, subgraphs
 from onnxpath.graph.query import between, inputs_of
 from onnxpath.rules.ruleset import ZERO, Rule, RuleSet
 
@@ -78,7 +78,7 @@ def _apply(
     rule = rules.find(node.op)
     assert rule is not None and rule.function is not None, "active_nodes has checked this"
     inputs = inputs_of(op.graph, node) if any(True for _ in subgraphs(node)) else list(node.inputs)
-    op.wanted = [bool(t.name) and t.name in wanted and is_float(t) for t in inputs]
+    op.wanted = [bool(t.name) and t.name in wanted and carries(t) for t in inputs]
     op.given = [d is not None for d in dy]
     op.differentiate = partial(backward, op, rules)
     grads = _through_expansion(op, rules, rule, node, dy) if rule.expands else _call(op, rule, node, dy)

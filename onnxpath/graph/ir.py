@@ -197,6 +197,17 @@ def is_float(tensor: Tensor) -> bool:
     return onnx_dtype(tensor) in FLOATS or tensor.dtype is None
 
 
+QUANTISED = frozenset(
+    {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
+)
+"""Operators whose first output is a float tensor in integers."""
+
+
+def carries(tensor: Tensor) -> bool:
+    """True for what a gradient may pass: float tensors, and integers that stand for one because they were quantised."""
+    return is_float(tensor) or any(node.op in QUANTISED for node in tensor.inputs)
+
+
 def rank(tensor: Tensor) -> int:
     """Return the number of axes; ShapeError where it is unknown."""
     if tensor.shape is None:

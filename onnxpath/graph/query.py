@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from onnxpath.errors import ModelError
-from onnxpath.graph.ir import Graph, Node, Tensor, captured, is_float
+from onnxpath.graph.ir import Graph, Node, Tensor, captured, carries
 
 
 def producers(graph: Graph) -> dict[str, Node]:
@@ -25,7 +25,7 @@ def inputs_of(graph: Graph, node: Node, tensors: dict[str, Tensor] | None = None
 def downstream(
     graph: Graph, roots: Iterable[str], blocked: Collection[str] = (), nodes: Sequence[Node] | None = None
 ) -> set[str]:
-    """Return the names of all float tensors that depend on `roots`, roots included.
+    """Return the names of all float and quantised tensors that depend on `roots`, roots included.
 
     blocked: names of nodes that pass nothing on; nodes: where to look, in topological order, default the whole graph.
     """
@@ -33,7 +33,7 @@ def downstream(
     tensors = graph.tensors()
     for node in graph.nodes if nodes is None else nodes:
         if node.name not in blocked and any(t.name in reached for t in inputs_of(graph, node, tensors)):
-            reached |= {t.name for t in node.outputs if t.name and is_float(t)}
+            reached |= {t.name for t in node.outputs if t.name and carries(t)}
     return reached
 
 
@@ -69,6 +69,6 @@ def between(
         node
         for node in (graph.nodes if nodes is None else nodes)
         if node.name not in blocked
-        and any(t.name in after and is_float(t) for t in inputs_of(graph, node))
+        and any(t.name in after and carries(t) for t in inputs_of(graph, node))
         and any(t.name in before and t.name in after for t in node.outputs)
     ]
