@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from onnxpath.errors import ShapeError
 from onnxpath.graph.ir import Constant, rank
-from onnxpath.lowering.conv import with_spatial
+from onnxpath.lowering.concat import concat_grad
+from onnxpath.lowering.conv import with_spatial, window, reach
 from onnxpath.lowering.scatter import fill_around, numbered, put_back, scatter_flat, zeros_like
 from onnxpath.rules.gradient.table import gradient
 from onnxpath.rules.ruleset import ZERO
@@ -72,11 +74,12 @@ def space_to_depth(op, dy, y, input, *, blocksize):
 def concat(op, dy, y, *inputs, axis):
     axis %= rank(y)
     sizes = [x.shape[axis] for x in inputs]
+    if len(inputs) == 1:
+        return dy
     if all(isinstance(s, int) for s in sizes):
-        split = op.const(sizes, np.int64)
-    else:
-        split = op.Concat(*(op.Shape(x, start=axis, end=axis + 1) for x in inputs), axis=0)
-    return op.Split(dy, split, outputs=len(inputs), axis=axis) if len(inputs) > 1 else dy
+        return concat_grad(op, dy, sizes, axis)
+    split = op.Concat(*(op.Shape(x, start=axis, end=axis + 1) for x in inputs), axis=0)
+    return op.Split(dy, split, outputs=len(inputs), axis=axis)
 
 
 @gradient("Split", several=True)
@@ -131,3 +134,21 @@ def pad(op, dy, y, data, pads, constant_value=None, axes=None, *, mode="constant
     if op.wants(2):
         fill = op.reshape_like(op.Sub(op.ReduceSum(dy, keepdims=0), op.ReduceSum(dx, keepdims=0)), constant_value)
     return dx, ZERO, fill, ZERO
+
+
+@gradient("Col2Im")
+def col2im(op, dy, y, input, image_shape, block_shape, *, dilations=None, pads=None, strides=None):
+    """The adjoint of adding blocks up: along each axis the windows are read again."""
+    if not isinstance(image_shape, Constant) or not isinstance(block_shape, Constant):
+        raise ShapeError(f"Col2Im '{y.name}' has an image or block size known at run time only; export it as a constant")
+    w = window(y, block_shape.values.tolist(), strides, pads, dilations)
+    n = len(w["kernel"])
+    t = op.Pad(dy, w["pads"], None, list(range(2, 2 + n)))
+    for i, size in enumerate(image_shape.values.tolist()):
+        room = size + w["pads"][i] + w["pads"][i + n] - reach(w)[i]
+        starts = np.arange(0, room + 1, w["strides"][i])
+        taps = np.arange(w["kernel"][i]) * w["dilations"][i]
+        t = op.Gather(t, np.add.outer(taps, starts), axis=2 + 2 * i)
+    # [rows, channels, tap, block, tap, block, ...]: taps go to the channels.
+    t = op.Transpose(t, perm=[0, 1, *range(2, 2 + 2 * n, 2), *range(3, 3 + 2 * n, 2)])
+    return op.reshape_like(t, input), ZERO, ZERO
