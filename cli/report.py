@@ -121,6 +121,7 @@ def _run_facts(job: Job, seconds: dict[str, float]) -> Any:
         preprocess=asdict(job.preprocess),
         selector=pathway.get("selector"),
         sparsity=pathway.get("sparsity"),
+        scope=pathway.get("scope"),
         methods=list(job.options),
         command=shlex.join(["onnxpath", *sys.argv[1:]]),
         date=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -88,7 +88,7 @@ class ModelFacts:
 class RunFacts:
     """How the results were made.
 
-    sparsity: asked for, 0 .. 1, None without pathway. seconds: of each part: load, build, run, write.
+    sparsity: asked for, 0 .. 1; scope: global or layer; both None without pathway. seconds: of each part: load, run.
     """
 
     provider: str
@@ -97,6 +97,7 @@ class RunFacts:
     preprocess: dict[str, Any] = field(default_factory=dict)
     selector: str | None = None
     sparsity: float | None = None
+    scope: str | None = None
     methods: list[str] = field(default_factory=list)
     command: str = ""
     date: str = ""

@@ -130,6 +130,7 @@ def test_every_method_and_option(tmp_path):
     data = make(tmp_path, CNN, ONE_IMAGE, "--preprocess", PREPROCESS, *options)
     assert [m["method"] for m in data["items"][0]["maps"]] == methods == data["run"]["methods"]
     assert data["items"][0]["target"]["index"] == 3 and data["run"]["sparsity"] == 0.5
+    assert data["run"]["scope"] == "layer"
     assert "convergence delta" in data["items"][0]["maps"][2]["note"]
     assert "Only &lt;threes&gt;" in (tmp_path / "report.html").read_text(encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import shlex
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from typer.main import get_command
 from docs import make_cli
 from onnxpath_cli.main import VERBS, app
 from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS, command, environ, run, run_apart, tree
-from tests.models import sample
+from tests.models import FOLDER, sample
 
 COMMANDS = get_command(app).commands
 EVERY_VERB = pytest.mark.parametrize("verb", VERBS)
@@ -63,6 +64,14 @@ def test_the_example_works(verb, tmp_path, monkeypatch):
         arguments = ["/Relu_output_0" if a == "/features/Relu_output_0" else a for a in arguments]
         done = run(*arguments)
         assert program == "onnxpath" and done.code == 0 and done.out, done
+
+
+def test_the_first_command_of_the_readme_works(tmp_path, monkeypatch):
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    (arguments,) = re.findall(r"&& onnxpath (report .*) -o report$", readme, re.MULTILINE)
+    monkeypatch.chdir(FOLDER.parent)
+    done = run(*shlex.split(arguments), "-o", tmp_path / "report")
+    assert done.code == 0 and (tmp_path / "report" / "report.html").is_file(), done
 
 
 def test_the_reference_is_what_the_program_says():
