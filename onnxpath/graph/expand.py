@@ -36,20 +36,22 @@ def expand_operators(graph: Graph) -> None:
     op = Emitter(graph)
     for node in nodes:
         # What comes before may have had no shapes until it was spelled out.
-        infer_shapes(graph)
+        if any(t.name and (t.shape is None or t.dtype is None) for t in node.inputs):
+            graph.body.toposort()
+            infer_shapes(graph)
         with op.serving(node.name, "expanded"):
             _replace(op, node)
-        graph.body.toposort()
+    graph.body.toposort()
     graph.notes.append(f"{len(nodes)} nodes were expanded to standard ONNX: {', '.join(sorted({n.op for n in nodes}))}")
     graph.cleanup()
 
 
 def _replace(op: Emitter, node: Node) -> None:
     spelling = EXPANSIONS[node.domain or "", node.op]
-    known = {
-        p.name for p in inspect.signature(spelling).parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    if unread := set(node.attrs) - known:
+    parameters = inspect.signature(spelling).parameters.values()
+    any_name = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    known = {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    if not any_name and (unread := set(node.attrs) - known):
         raise UnsupportedOperator(
             f"node '{node.name}' ({node.domain}::{node.op}) has the attribute {sorted(unread)}, which is not "
             "spelled out; export the model to standard ai.onnx operators"
@@ -57,12 +59,18 @@ def _replace(op: Emitter, node: Node) -> None:
     inputs = [t if t.name else None for t in node.inputs]
     made = spelling(op, *inputs, **node.attrs)
     outputs = list(node.outputs)
+    results = dict(enumerate(made if isinstance(made, tuple) else (made,)))
+    used = [i for i, t in enumerate(outputs) if t.name and (t.outputs or t in op.graph.outputs)]
+    if lost := [outputs[i].name for i in used if results.get(i) is None]:
+        raise UnsupportedOperator(
+            f"node '{node.name}' ({node.domain}::{node.op}) has the output {', '.join(lost)}, which is not spelled "
+            "out; export the model to standard ai.onnx operators"
+        )
     node.outputs.clear()
     node.inputs.clear()
     op.graph.nodes.remove(node)
-    for old, new in zip(outputs, made if isinstance(made, tuple) else (made,), strict=False):
-        if old.name:
-            _take_over(op, old, new)
+    for index in used:
+        _take_over(op, outputs[index], results[index])
 
 
 def _take_over(op: Emitter, old: Tensor, new: Tensor) -> None:

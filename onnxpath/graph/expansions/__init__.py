@@ -6,7 +6,15 @@ from importlib import import_module
 
 from onnxpath.graph.expand import EXPANSIONS, expand_operators
 
-MODULES: tuple[str, ...] = ()
+MODULES = (
+    "microsoft.activation",
+    "microsoft.linear",
+    "microsoft.norm",
+    "microsoft.movement",
+    "microsoft.attention",
+    "microsoft.rotary",
+    "microsoft.grouped",
+)
 
 for _module in MODULES:
     import_module(f"onnxpath.graph.expansions.{_module}")
