@@ -53,20 +53,26 @@ def to_double(model):
     """A copy of the model in which every float32 tensor, attribute and cast is float64."""
     double = onnx.ModelProto()
     double.CopyFrom(model)
-    for value in [*double.graph.input, *double.graph.output, *double.graph.value_info]:
+    _double_graph(double.graph)
+    return double
+
+
+def _double_graph(graph):
+    for value in [*graph.input, *graph.output, *graph.value_info]:
         if value.type.tensor_type.elem_type == TensorProto.FLOAT:
             value.type.tensor_type.elem_type = TensorProto.DOUBLE
-    for tensor in double.graph.initializer:
+    for tensor in graph.initializer:
         _double_tensor(tensor)
-    for attribute in [attribute for node in double.graph.node for attribute in node.attribute]:
-        if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+    for attribute in [attribute for node in graph.node for attribute in node.attribute]:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            _double_graph(attribute.g)
+        elif attribute.name == "to" and attribute.i == TensorProto.FLOAT:
             attribute.i = TensorProto.DOUBLE
         elif attribute.name in ("value_float", "value_floats"):
             numbers = attribute.f if attribute.name == "value_float" else list(attribute.floats)
             attribute.CopyFrom(helper.make_attribute("value", numpy_helper.from_array(np.array(numbers, np.float64))))
         elif attribute.type == onnx.AttributeProto.TENSOR:
             _double_tensor(attribute.t)
-    return double
 
 
 def _double_tensor(tensor):

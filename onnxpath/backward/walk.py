@@ -9,8 +9,8 @@ from typing import Any
 from onnxpath.backward.unbroadcast import unbroadcast
 from onnxpath.errors import OnnxPathError, UnsupportedOperator
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, Node, Tensor, carries, same_shape, static_shape, subgraphs
-from onnxpath.graph.query import between, inputs_of
+from onnxpath.graph.ir import Graph, Node, Tensor, captured, carries, same_shape, static_shape
+from onnxpath.graph.query import between
 from onnxpath.rules.ruleset import ZERO, Rule, RuleSet
 
 
@@ -41,7 +41,7 @@ def backward(
             for tensor, grad in _apply(op, rules, node, dy, wanted):
                 cotangents.setdefault(tensor.name, []).append(grad)
     tensors = op.graph.tensors()
-    totals = {name: _total(op, cotangents, tensors[name], role) for name in wrt}
+    totals = {name: _total(op, cotangents, tensors[name], role) for name in wrt if name in tensors}
     return {name: total for name, total in totals.items() if total is not None}
 
 
@@ -77,10 +77,11 @@ def _apply(
 ) -> list[tuple[Tensor, Tensor]]:
     rule = rules.find(node.op)
     assert rule is not None and rule.function is not None, "active_nodes has checked this"
-    inputs = inputs_of(op.graph, node) if any(True for _ in subgraphs(node)) else list(node.inputs)
+    # What the node's subgraphs read from outside comes after its inputs, in the order of names.
+    inputs = [*node.inputs, *captured(node).values()]
     op.wanted = [bool(t.name) and t.name in wanted and carries(t) for t in inputs]
     op.given = [d is not None for d in dy]
-    op.differentiate = partial(backward, op, rules)
+    op.walk = partial(backward, rules=rules, role=op.role)
     grads = _through_expansion(op, rules, rule, node, dy) if rule.expands else _call(op, rule, node, dy)
     pairs = []
     for index, tensor in enumerate(inputs):

@@ -11,10 +11,10 @@ from onnx.inliner import inline_local_functions
 
 from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.expansions import expand_operators
-from onnxpath.graph.fold import fold_constants, lift_constants
+from onnxpath.graph.fold import choose_branches, fold_constants, lift_constants
 from onnxpath.graph.importer import import_model
 from onnxpath.graph.infer import infer_shapes
-from onnxpath.graph.ir import Constant, Graph, Node
+from onnxpath.graph.ir import Constant, Graph, Node, scopes
 from onnxpath.graph.load import read_model
 
 WINDOWED = {"Conv", "MaxPool", "AveragePool", "LpPool"}
@@ -32,7 +32,9 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
     graph = import_model(model)
     lift_constants(graph)
     expand_operators(graph)
-    fold_constants(graph, {*keep, *graph.initializer_inputs})
+    fixed = {*keep, *graph.initializer_inputs}
+    fold_constants(graph, fixed)
+    choose_branches(graph, fixed)
     make_pads_explicit(graph)
     graph.cleanup()
     infer_shapes(graph)
@@ -41,7 +43,7 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
 
 def make_pads_explicit(graph: Graph) -> None:
     """Replace `auto_pad` of Conv and pooling by pads."""
-    for node in list(graph.nodes):
+    for node in [node for body in scopes(graph.body) for node in body.nodes]:
         mode = node.attrs.pop("auto_pad", "NOTSET") if node.op in WINDOWED else "NOTSET"
         if mode in ("NOTSET", ""):
             continue

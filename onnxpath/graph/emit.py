@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx_graphsurgeon as gs
 from onnx import helper
 from onnx.shape_inference import InferenceError, infer_node_outputs
 from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 
 from onnxpath.errors import ShapeError
 from onnxpath.graph.infer import dims_of, dtype_of
-from onnxpath.graph.ir import Constant, Graph, Node, Tensor, Variable, numpy_dtype, onnx_dtype, static_shape
+from onnxpath.graph.ir import (
+    Constant,
+    Graph,
+    Node,
+    Tensor,
+    Variable,
+    captures,
+    copy_body,
+    numpy_dtype,
+    onnx_dtype,
+    scopes,
+    static_shape,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -34,7 +47,7 @@ class Emitter:
     def __init__(self, graph: Graph, provider: str = "cpu") -> None:
         self.graph = graph
         self.provider = provider
-        self._names = set(graph.tensors()) | {n.name for n in graph.nodes}
+        self._names = graph.names()
         self._next: dict[str, int] = {}
         self._made: dict[tuple[Any, ...], list[Tensor]] = {}
         self._constants: dict[tuple[Any, ...], Constant] = {}
@@ -42,11 +55,22 @@ class Emitter:
         self._origin, self._role = "", ""
         self.wanted: list[bool] = []
         self.given: list[bool] = []
-        self.differentiate: Callable[..., dict[str, Tensor]] = _no_walk
+        self.walk: Callable[..., dict[str, Tensor]] = _no_walk
 
     def wants(self, index: int) -> bool:
         """True where the gradient of input `index` of the node being walked is asked for."""
         return index < len(self.wanted) and self.wanted[index]
+
+    @property
+    def role(self) -> str:
+        """What the nodes being made are for, as given to `serving`."""
+        return self._role
+
+    def differentiate(
+        self, seeds: Mapping[str, Tensor], wrt: Sequence[str], nodes: Sequence[Node] | None = None
+    ) -> dict[str, Tensor]:
+        """Run the walk that calls the rule, on this emitter's graph: see `backward`. For operators with subgraphs."""
+        return self.walk(self, seeds=seeds, wrt=wrt, nodes=nodes)
 
     @contextmanager
     def serving(self, origin: str, role: str) -> Iterator[Emitter]:
@@ -113,26 +137,58 @@ class Emitter:
         """Return a tensor equal to `x` under a name of its own, which nothing else reads."""
         return self._emit("Identity", (x,), 1, {}, share=False)[0]
 
-    def inline(self, graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def inline(self, graph: Graph, inputs: Mapping[str, Tensor], kept: Collection[str] = ()) -> dict[str, Tensor]:
         """Move the nodes of another graph into this one and return its outputs by name.
 
-        graph: is used up; inputs: what takes the place of its inputs, by their names.
+        graph: is used up; inputs: what takes the place of its inputs, by their names; kept: names of tensors that
+        belong to this graph already and stay as they are.
         """
         outputs = {t.name: inputs.get(t.name, t) for t in graph.outputs}
-        nodes = list(graph.nodes)
-        for tensor in graph.tensors().values():
+        for tensor in graph.tensors_of_all_scopes().values():
             if tensor.name in inputs:
                 for node in list(tensor.outputs):
                     node.inputs = [inputs[tensor.name] if t is tensor else t for t in node.inputs]
-            else:
+            elif tensor.name not in kept:
                 tensor.name = self.name(self._origin, self._role, tensor.name)
-        graph.nodes.clear()
-        for node in nodes:
+        bodies = list(scopes(graph.body))
+        nodes = list(graph.nodes)
+        for node in [node for body in bodies for node in body.nodes]:
             node.name = self.name(self._origin, self._role, node.op)
-            self._emitted.add(node.name)
             if self._role:
                 self.graph.node_metadata[node.name] = {"onnxpath.role": self._role, "onnxpath.origin": self._origin}
-            self.graph.nodes.append(node)
+        graph.nodes.clear()
+        self._emitted.update(node.name for node in nodes)
+        self.graph.nodes.extend(nodes)
+        return outputs
+
+    def inline_body(self, body: gs.Graph, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Compute a subgraph of this graph's again, from other inputs, and return its outputs in order."""
+        kept = captures(body)
+        copy = Graph(copy_body(body, kept))
+        made = self.inline(copy, dict(zip((t.name for t in body.inputs), inputs, strict=True)), kept)
+        return [made[t.name] for t in body.outputs]
+
+    def inside(self) -> Emitter:
+        """Return an emitter for a new subgraph: it reads what this graph makes, and shares its names and constants."""
+        name = self.name(self._origin, self._role, "body")
+        inner = Emitter(Graph(gs.Graph(name=name, opset=self.graph.opset), self.graph.node_metadata), self.provider)
+        inner._names, inner._next, inner._constants = self._names, self._next, self._constants
+        inner._origin, inner._role, inner.walk = self._origin, self._role, self.walk
+        return inner
+
+    def control(self, op_type: str, inputs: Sequence[Any], like: Sequence[Tensor], **attributes: Any) -> list[Tensor]:
+        """Make a node with subgraphs; Emitter attributes become the graphs that they have made.
+
+        like: tensors of the dtypes and shapes of the outputs.
+        """
+        schema = schema_of(op_type, self.graph.opset)
+        graphs = {k: v.graph.body for k, v in attributes.items() if isinstance(v, Emitter)}
+        for value in attributes.values():
+            if isinstance(value, Emitter):
+                value.graph.cleanup()
+        name = self.name(self._origin, self._role, op_type)
+        outputs = [Variable(self.name(f"{name}:{i}"), t.dtype, t.shape) for i, t in enumerate(like)]
+        self._add(Node(op_type, name, {**attributes, **graphs}, self._as_tensors(schema, inputs), outputs))
         return outputs
 
     def sum(self, parts: Sequence[Tensor]) -> Tensor:
@@ -181,12 +237,15 @@ class Emitter:
         outputs = [Variable(self.name(f"{name}:{i}" if i else f"{name}:out")) for i in range(count)]
         node = Node(op_type, name, attributes, tensors, outputs)
         self._infer(schema, node)
-        self.graph.nodes.append(node)
-        self._emitted.add(name)
-        if self._role:
-            self.graph.node_metadata[name] = {"onnxpath.role": self._role, "onnxpath.origin": self._origin}
+        self._add(node)
         self._made[key] = outputs
         return outputs
+
+    def _add(self, node: Node) -> None:
+        self.graph.nodes.append(node)
+        self._emitted.add(node.name)
+        if self._role:
+            self.graph.node_metadata[node.name] = {"onnxpath.role": self._role, "onnxpath.origin": self._origin}
 
     def _as_tensors(self, schema: onnx.defs.OpSchema, inputs: Sequence[Any]) -> list[Tensor]:
         formal = [schema.inputs[min(i, len(schema.inputs) - 1)].type_str for i in range(len(inputs))]

@@ -11,7 +11,8 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 
-from onnxpath.graph.ir import Constant, Graph, Node, Variable, static_shape, subgraphs
+from onnxpath.graph.infer import infer_shapes
+from onnxpath.graph.ir import Constant, Graph, Node, Tensor, Variable, detach, scopes, static_shape, subgraphs
 
 FOLD_LIMIT = 2**16
 """Elements above which a constant is left to the runtime to fold, so that weights are never stored twice."""
@@ -20,9 +21,10 @@ RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLik
 
 
 def lift_constants(graph: Graph) -> None:
-    """Turn every Constant node into a constant tensor."""
-    for node in list(graph.nodes):
-        if node.op == "Constant" and (value := constant_value(node)) is not None:
+    """Turn every Constant node into a constant tensor, but for one that is the output of a subgraph."""
+    made = {t.name for body in list(scopes(graph.body))[1:] for t in body.outputs}
+    for node in [node for body in scopes(graph.body) for node in body.nodes]:
+        if node.op == "Constant" and node.outputs[0].name not in made and (value := constant_value(node)) is not None:
             _become_constant(node, [value])
 
 
@@ -52,14 +54,46 @@ def fold_constants(graph: Graph, keep: Collection[str] = ()) -> None:
     keep: constants that count as variable, because a gradient is asked for them or a user may feed them.
     """
     graph.body.toposort()
-    outputs = {t.name for t in graph.outputs}
-    for node in list(graph.nodes):
+    outputs = {t.name for body in scopes(graph.body) for t in body.outputs}
+    for node in [node for body in scopes(graph.body) for node in body.nodes]:
         if node.op in RANDOM or any(t.name in outputs for t in node.outputs) or any(True for _ in subgraphs(node)):
             continue
         values = _known_shape(node) or _known_element(node) or _evaluate(graph, node, keep)
         if values is not None:
             _become_constant(node, values)
     graph.cleanup()
+
+
+def choose_branches(graph: Graph, keep: Collection[str] = ()) -> None:
+    """Put the branch that is taken in the place of every If with a constant condition; keep: as in `fold_constants`."""
+    while _choose_branch(graph, keep):
+        infer_shapes(graph)
+        fold_constants(graph, keep)
+
+
+def _choose_branch(graph: Graph, keep: Collection[str]) -> bool:
+    for body in scopes(graph.body):
+        for place, node in enumerate(body.nodes):
+            condition = node.inputs[0] if node.op == "If" else None
+            if isinstance(condition, Constant) and condition.name not in keep:
+                taken = node.attrs["then_branch" if np.all(condition.values) else "else_branch"]
+                outputs = list(node.outputs)
+                node.outputs.clear()
+                _detach_others(node, taken)
+                body.nodes[place : place + 1] = [*taken.nodes, *_copies(taken.outputs, outputs)]
+                return True
+    return False
+
+
+def _detach_others(node: Node, taken: Any) -> None:
+    """Drop an If and the branch that is not taken."""
+    node.attrs = {name: value for name, value in node.attrs.items() if value is not taken}
+    detach(node)
+
+
+def _copies(made: list[Tensor], outputs: list[Tensor]) -> list[Node]:
+    pairs = [(inner, outer) for inner, outer in zip(made, outputs, strict=True) if outer.name]
+    return [Node("Identity", f"{outer.name}/chosen", {}, [inner], [outer]) for inner, outer in pairs]
 
 
 def _known_shape(node: Node) -> list[np.ndarray[Any, Any]] | None:

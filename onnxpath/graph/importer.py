@@ -11,6 +11,7 @@ from onnxpath.errors import ModelError, UnsupportedOperator
 from onnxpath.graph.expansions import EXPANSIONS
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import LARGE, Graph, placeholder
+from onnxpath.graph.scope import every_node, settle_scopes
 
 OLDEST_OPSET = 7
 WORKING_OPSET = 21
@@ -20,12 +21,15 @@ NEWEST_OPSET = 26
 def import_model(model: onnx.ModelProto) -> Graph:
     """Convert to the working opset and import; weights are held back from the converter."""
     _check_opset(model)
+    _name_domains(model)
     _check_operators(model)
+    settle_scopes(model.graph)
     weights = _hold_weights(model)
     metadata = {p.key: p.value for p in model.metadata_props}
     # The converter keeps the names of nodes and drops their metadata.
-    _name_nodes(model.graph)
-    node_metadata = {n.name: {p.key: p.value for p in n.metadata_props} for n in model.graph.node if n.metadata_props}
+    node_metadata = {
+        n.name: {p.key: p.value for p in n.metadata_props} for n in every_node(model.graph) if n.metadata_props
+    }
     opset, ir_version = _opset(model), model.ir_version
     if opset < WORKING_OPSET:
         try:
@@ -35,12 +39,8 @@ def import_model(model: onnx.ModelProto) -> Graph:
                 f"the model cannot be converted from opset {opset} to {WORKING_OPSET}: {error}; "
                 "export it at a newer opset"
             ) from error
-    _name_nodes(model.graph)
+    settle_scopes(model.graph)
     body = gs.import_onnx(model)
-    held = {name for name in body.tensors() if name in weights}
-    for name, tensor in body.tensors().items():
-        if name in held:
-            tensor._values, tensor.data_location = LazyValues(weights[name]), None
     initializers = {t.name for t in model.graph.initializer}
     graph = Graph(
         body,
@@ -52,6 +52,9 @@ def import_model(model: onnx.ModelProto) -> Graph:
         producer=" ".join(p for p in (model.producer_name, model.producer_version) if p),
     )
     body.inputs = [t for t in body.inputs if t.name not in initializers]
+    for name, tensor in graph.tensors_of_all_scopes().items():
+        if name in weights:
+            tensor._values, tensor.data_location = LazyValues(weights[name]), None
     infer_shapes(graph)
     return graph
 
@@ -69,11 +72,25 @@ def _check_opset(model: onnx.ModelProto) -> None:
         )
 
 
+def _name_domains(model: onnx.ModelProto) -> None:
+    """Give com.microsoft what ONNX Runtime keeps in ai.onnx and the standard does not know."""
+    for node in model.graph.node:
+        own = node.domain in ("", "ai.onnx") and ("com.microsoft", node.op_type) in EXPANSIONS
+        if own and not onnx.defs.has(node.op_type, _opset(model), ""):
+            node.domain = "com.microsoft"
+    if any(n.domain == "com.microsoft" for n in model.graph.node) and "com.microsoft" not in _domains(model):
+        model.opset_import.add(domain="com.microsoft", version=1)
+
+
+def _domains(model: onnx.ModelProto) -> dict[str, int]:
+    return {o.domain: o.version for o in model.opset_import}
+
+
 def _check_operators(model: onnx.ModelProto) -> None:
     opset = _opset(model)
     versions = {o.domain: o.version for o in model.opset_import} | {"": opset}
     missing: dict[str, list[str]] = {}
-    for node in model.graph.node:
+    for node in every_node(model.graph):
         domain = "" if node.domain == "ai.onnx" else node.domain
         standard = domain in versions and onnx.defs.has(node.op_type, versions[domain], domain)
         if not standard and (domain, node.op_type) not in EXPANSIONS:
@@ -107,16 +124,3 @@ def _hold_weights(model: onnx.ModelProto) -> dict[str, TensorProto]:
             held[tensor.name] = TensorProto.FromString(tensor.SerializeToString())
             model.graph.initializer[index].CopyFrom(placeholder(tensor.name, LazyValues(tensor)))
     return held
-
-
-def _name_nodes(graph: onnx.GraphProto) -> None:
-    taken = {n.name for n in graph.node}
-    seen: set[str] = set()
-    for index, node in enumerate(graph.node):
-        if not node.name or node.name in seen:
-            name = node.name or f"{node.op_type}_{index}"
-            while name in taken:
-                name += "_"
-            node.name = name
-            taken.add(name)
-        seen.add(node.name)

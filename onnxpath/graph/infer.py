@@ -2,48 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import onnx
 from onnx import shape_inference
 
 from onnxpath.errors import ModelError
-from onnxpath.graph.ir import Graph, Variable
+from onnxpath.graph.ir import Graph, Tensor, Variable, scopes
+from onnxpath.graph.scope import every_graph
 
 INVENTED = "unk__"
 """How onnx's inference begins the symbols that it makes up for unknown sizes."""
 
 
+ROUNDS = 8
+"""How often the states of nested loops may be looked at again before their sizes count as settled."""
+
+
 def infer_shapes(graph: Graph) -> None:
     """Set dtype and shape of every tensor that onnx's inference can tell; sizes it cannot tell get a name each.
 
-    Data propagation is on, so that a Reshape to a computed shape keeps its symbolic dimensions.
+    Data propagation is on, so that a Reshape to a computed shape keeps its symbolic dimensions. Subgraphs are inferred
+    too; the state of a Loop has the sizes that an iteration does not change.
     """
     # Shapes that the file declares would win over what is inferred, and exporters declare them loosely.
     known = {t.name for t in graph.inputs}
-    tensors = graph.tensors()
+    tensors = graph.tensors_of_all_scopes()
     declared = {}
     for name, tensor in tensors.items():
         if isinstance(tensor, Variable) and name not in known and tensor.shape is not None:
             # A symbol that an earlier inference invented may be invented again for another size.
             declared[name] = [None if str(d).startswith(INVENTED) else d for d in tensor.shape]
             tensor.shape = None
-    try:
-        inferred = shape_inference.infer_shapes(graph.to_model(weights=False), data_prop=True)
-    except shape_inference.InferenceError as error:
-        raise ModelError(f"the shapes of the model contradict each other: {error}") from error
-    for value in [*inferred.graph.value_info, *inferred.graph.output]:
-        tensor = tensors.get(value.name)
-        if isinstance(tensor, Variable) and value.type.HasField("tensor_type"):
-            _apply(tensor, value.type.tensor_type)
+    _infer(graph, tensors)
+    for _ in range(ROUNDS):
+        if not settle_loops(graph):
+            break
+        _infer(graph, tensors)
     for name, shape in declared.items():
         if tensors[name].shape is None:
             tensors[name].shape = shape
 
 
-def _apply(tensor: Variable, kind: onnx.TypeProto.Tensor) -> None:
-    if kind.elem_type:
-        tensor.dtype = dtype_of(kind.elem_type)
-    if kind.HasField("shape"):
-        tensor.shape = dims_of(kind)
+def _infer(graph: Graph, tensors: dict[str, Tensor]) -> None:
+    try:
+        inferred = shape_inference.infer_shapes(graph.to_model(weights=False), data_prop=True)
+    except shape_inference.InferenceError as error:
+        raise ModelError(f"the shapes of the model contradict each other: {error}") from error
+    for scope in every_graph(inferred.graph):
+        given = scope.input if scope is not inferred.graph else ()
+        for value in [*given, *scope.value_info, *scope.output]:
+            tensor = tensors.get(value.name)
+            if isinstance(tensor, Variable):
+                _apply(tensor, value.type)
+
+
+def settle_loops(graph: Graph) -> bool:
+    """Give the states of every Loop the sizes that no iteration changes; True where that changed something.
+
+    onnx's inference forgets them all, because an iteration may change them.
+    """
+    changed = False
+    for loop in [node for body in scopes(graph.body) for node in body.nodes if node.op == "Loop"]:
+        states = loop.inputs[2:]
+        body = loop.attrs["body"]
+        for initial, entering, leaving, final in zip(
+            states, body.inputs[2:], body.outputs[1:], loop.outputs, strict=False
+        ):
+            if initial.shape is None:
+                continue
+            shape = _common(initial.shape, leaving.shape)
+            changed |= entering.shape != shape or (bool(final.name) and final.shape != shape)
+            entering.shape = shape
+            if final.name:
+                final.shape = shape
+    return changed
+
+
+def _common(before: Sequence[Any], after: Sequence[Any] | None) -> list[Any] | None:
+    """The sizes that two shapes share; what is not known yet is taken to be the same."""
+    if after is None:
+        return list(before)
+    if len(before) != len(after):
+        return None
+    return [a if a == b else None for a, b in zip(before, after, strict=True)]
+
+
+def _apply(tensor: Variable, kind: onnx.TypeProto) -> None:
+    if kind.HasField("sequence_type"):
+        tensor.type = "sequence_type"
+        kind = kind.sequence_type.elem_type
+    if not kind.HasField("tensor_type"):
+        return
+    if kind.tensor_type.elem_type:
+        tensor.dtype = dtype_of(kind.tensor_type.elem_type)
+    if kind.tensor_type.HasField("shape"):
+        tensor.shape = dims_of(kind.tensor_type)
 
 
 def dims_of(kind: onnx.TypeProto.Tensor) -> list[int | str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from onnx_graphsurgeon.ir.tensor import LazyValues
 from onnx_graphsurgeon.logger import G_LOGGER
 
 from onnxpath.errors import ShapeError, unknown
+from onnxpath.graph.scope import every_node, lift_initializers
 
 # Its warnings go to standard output, which belongs to results.
 G_LOGGER.severity = G_LOGGER.CRITICAL
@@ -66,8 +67,19 @@ class Graph:
         return int(self.body.opset)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return every named tensor of the graph, constants included, by name."""
-        return {name: tensor for name, tensor in self.body.tensors().items() if name}
+        """Return every named tensor of the graph by name: constants and what subgraphs read, not what they make."""
+        named = {name: tensor for name, tensor in self.body.tensors().items() if name}
+        for node in self.nodes:
+            named.update((name, t) for name, t in captured(node).items() if name not in named)
+        return named
+
+    def tensors_of_all_scopes(self) -> dict[str, Tensor]:
+        """Return every named tensor by name, those made inside subgraphs included."""
+        return {name: t for body in scopes(self.body) for name, t in body.tensors().items() if name}
+
+    def names(self) -> set[str]:
+        """Return the names of all tensors and nodes, those inside subgraphs included."""
+        return {*self.tensors_of_all_scopes(), *(node.name for body in scopes(self.body) for node in body.nodes)}
 
     def tensor(self, name: str) -> Tensor:
         """Return one tensor by name; UnknownName otherwise."""
@@ -90,15 +102,23 @@ class Graph:
         )
 
     def cleanup(self) -> None:
-        """Drop every node and constant that no output needs; inputs stay."""
-        self.body.cleanup(remove_unused_graph_inputs=False, recurse_subgraphs=False).toposort()
+        """Drop every node and constant that no output needs, in subgraphs too; inputs stay."""
+        for body in scopes(self.body):
+            before = list(body.nodes)
+            body.cleanup(remove_unused_graph_inputs=False, recurse_subgraphs=False)
+            kept = {id(node) for node in body.nodes}
+            for node in before:
+                if id(node) not in kept:
+                    detach(node)
+        self.body.toposort()
 
     def to_model(self, *, weights: bool = True) -> onnx.ModelProto:
         """Return the graph as a ModelProto.
 
         weights: False replaces each initializer above `LARGE` bytes by a placeholder with its dtype and shape.
         """
-        constants = [t for t in self.body.tensors().values() if isinstance(t, Constant)] if not weights else []
+        everything = self.tensors_of_all_scopes().values() if not weights else ()
+        constants = [t for t in everything if isinstance(t, Constant) and hasattr(t._values, "nbytes")]
         held = [(t, t._values) for t in constants if t._values.nbytes > LARGE]
         try:
             for tensor, values in held:
@@ -114,7 +134,8 @@ class Graph:
         model.ir_version = IR_VERSION
         model.producer_name = "onnxpath"
         helper.set_model_props(model, self.model_metadata)
-        for node in model.graph.node:
+        lift_initializers(model.graph)
+        for node in every_node(model.graph):
             for key, value in self.node_metadata.get(node.name, {}).items():
                 node.metadata_props.add(key=key, value=value)
         tensors = self.tensors()
@@ -127,9 +148,13 @@ class Graph:
                 )
 
 
-def copy_body(body: gs.Graph) -> gs.Graph:
-    """Copy nodes, tensors and lists of a graph; weights are shared (gs.Graph.copy costs three times as much)."""
-    made: dict[str, Tensor] = {}
+def copy_body(body: gs.Graph, kept: Mapping[str, Tensor] | None = None) -> gs.Graph:
+    """Copy nodes, tensors and lists of a graph and of its subgraphs; weights are shared.
+
+    kept: tensors by name that the copy reads as they are, because they belong to what surrounds the graph.
+    (gs.Graph.copy costs three times as much.)
+    """
+    made: dict[str, Tensor] = dict(kept or {})
 
     def tensor(old: Tensor) -> Tensor:
         if not old.name:
@@ -141,23 +166,26 @@ def copy_body(body: gs.Graph) -> gs.Graph:
             made[old.name] = new
         return made[old.name]
 
-    nodes = [
-        Node(
-            n.op, n.name, dict(n.attrs), [tensor(t) for t in n.inputs], [tensor(t) for t in n.outputs], domain=n.domain
+    def node(old: Node) -> Node:
+        # Names are unique over all scopes, so one table of tensors serves them all.
+        attrs = {key: graph(value) if isinstance(value, gs.Graph) else value for key, value in old.attrs.items()}
+        inputs, outputs = ([tensor(t) for t in tensors] for tensors in (old.inputs, old.outputs))
+        return Node(old.op, old.name, attrs, inputs, outputs, domain=old.domain)
+
+    def graph(old: gs.Graph) -> gs.Graph:
+        return gs.Graph(
+            nodes=[node(n) for n in old.nodes],
+            inputs=[tensor(t) for t in old.inputs],
+            outputs=[tensor(t) for t in old.outputs],
+            name=old.name,
+            doc_string=old.doc_string,
+            opset=old.opset,
+            import_domains=list(old.import_domains) if old.import_domains is not None else None,
+            producer_name=old.producer_name,
+            producer_version=old.producer_version,
         )
-        for n in body.nodes
-    ]
-    return gs.Graph(
-        nodes=nodes,
-        inputs=[tensor(t) for t in body.inputs],
-        outputs=[tensor(t) for t in body.outputs],
-        name=body.name,
-        doc_string=body.doc_string,
-        opset=body.opset,
-        import_domains=list(body.import_domains) if body.import_domains is not None else None,
-        producer_name=body.producer_name,
-        producer_version=body.producer_version,
-    )
+
+    return graph(body)
 
 
 def placeholder(name: str, values: Any) -> TensorProto:
@@ -242,15 +270,38 @@ def subgraphs(node: Node) -> Iterator[gs.Graph]:
     yield from (value for value in node.attrs.values() if isinstance(value, gs.Graph))
 
 
-def captured(node: Node) -> set[str]:
-    """Return the names that a node's subgraphs read from outside."""
-    names: set[str] = set()
-    for graph in subgraphs(node):
-        made = {t.name for inner in graph.nodes for t in inner.outputs} | {t.name for t in graph.inputs}
-        for inner in graph.nodes:
-            names |= ({t.name for t in inner.inputs} | captured(inner)) - made
-        names |= {t.name for t in graph.outputs} - made
-    return names - {""}
+def scopes(body: gs.Graph) -> Iterator[gs.Graph]:
+    """Yield a graph and every graph inside it, outer ones first."""
+    yield body
+    for node in body.nodes:
+        for inner in subgraphs(node):
+            yield from scopes(inner)
+
+
+def captures(*bodies: gs.Graph) -> dict[str, Tensor]:
+    """Return what subgraphs read from outside, by name and in the order of names; constants are always outside."""
+    found: dict[str, Tensor] = {}
+    for body in bodies:
+        made = {t.name for inner in body.nodes for t in inner.outputs} | {t.name for t in body.inputs}
+        read = {t.name: t for t in body.outputs}
+        for node in body.nodes:
+            read.update((t.name, t) for t in node.inputs)
+            read.update(captured(node))
+        found.update((name, t) for name, t in read.items() if name and name not in made)
+    return dict(sorted(found.items()))
+
+
+def captured(node: Node) -> dict[str, Tensor]:
+    """Return what a node's subgraphs read from outside, by name and in the order of names."""
+    return captures(*inner) if (inner := list(subgraphs(node))) else {}
+
+
+def detach(node: Node) -> None:
+    """Let a node that was dropped, and the nodes in its subgraphs, be no consumers of anything."""
+    for body in subgraphs(node):
+        for inner in body.nodes:
+            detach(inner)
+    node.inputs.clear()
 
 
 def replace_uses(tensor: Tensor, new: Tensor) -> None:

@@ -13,13 +13,9 @@ def producers(graph: Graph) -> dict[str, Node]:
     return {t.name: node for node in graph.nodes for t in node.outputs if t.name}
 
 
-def inputs_of(graph: Graph, node: Node, tensors: dict[str, Tensor] | None = None) -> list[Tensor]:
+def inputs_of(node: Node) -> list[Tensor]:
     """Return a node's inputs, and what its subgraphs capture."""
-    inner = captured(node)
-    if not inner:
-        return [t for t in node.inputs if t.name]
-    tensors = tensors if tensors is not None else graph.tensors()
-    return [t for t in node.inputs if t.name] + [tensors[name] for name in sorted(inner) if name in tensors]
+    return [*(t for t in node.inputs if t.name), *captured(node).values()]
 
 
 def downstream(
@@ -30,9 +26,8 @@ def downstream(
     blocked: names of nodes that pass nothing on; nodes: where to look, in topological order, default the whole graph.
     """
     reached = set(roots)
-    tensors = graph.tensors()
     for node in graph.nodes if nodes is None else nodes:
-        if node.name not in blocked and any(t.name in reached for t in inputs_of(graph, node, tensors)):
+        if node.name not in blocked and any(t.name in reached for t in inputs_of(node)):
             reached |= {t.name for t in node.outputs if t.name and carries(t)}
     return reached
 
@@ -40,10 +35,9 @@ def downstream(
 def upstream(graph: Graph, targets: Iterable[str], nodes: Sequence[Node] | None = None) -> set[str]:
     """Return the names of all tensors that `targets` depend on, targets included; nodes: as in `downstream`."""
     needed = set(targets)
-    tensors = graph.tensors()
     for node in reversed(graph.nodes if nodes is None else nodes):
         if any(t.name in needed for t in node.outputs):
-            needed |= {t.name for t in inputs_of(graph, node, tensors)}
+            needed |= {t.name for t in inputs_of(node)}
     return needed
 
 
@@ -69,6 +63,6 @@ def between(
         node
         for node in (graph.nodes if nodes is None else nodes)
         if node.name not in blocked
-        and any(t.name in after and carries(t) for t in inputs_of(graph, node))
+        and any(t.name in after and carries(t) for t in inputs_of(node))
         and any(t.name in before and t.name in after for t in node.outputs)
     ]

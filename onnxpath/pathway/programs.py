@@ -15,7 +15,7 @@ from onnxpath.backward.walk import backward
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph, is_variable, numpy_dtype, replace_uses
 from onnxpath.graph.neurons import NeuronLayer
-from onnxpath.graph.query import downstream, inputs_of, require_path, upstream
+from onnxpath.graph.query import inputs_of, require_path, upstream
 from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers
 from onnxpath.lowering.layout import as_activation
 from onnxpath.rules.gradient import gradient
@@ -138,12 +138,16 @@ class Setup:
     def cut(self, layer: NeuronLayer) -> list[str]:
         """Return the tensors that must be fed for the network to start at `layer`: it, and what by-passes it."""
         graph = self.model.graph
-        after = downstream(graph, [layer.name])
+        # Through every dtype: what compares the layer's values reacts to the layer too.
+        after = {layer.name}
+        for node in graph.nodes:
+            if any(t.name in after for t in inputs_of(node)):
+                after |= {t.name for t in node.outputs if t.name}
         before = upstream(graph, [self.logits])
         nodes = [n for n in graph.nodes if any(t.name in after and t.name in before for t in n.outputs)]
         nodes = [n for n in nodes if n.outputs[0].name != layer.name]
         made = {t.name for n in nodes for t in n.outputs}
-        read = {t.name: None for n in nodes for t in inputs_of(graph, n) if is_variable(t)}
+        read = {t.name: None for n in nodes for t in inputs_of(n) if is_variable(t)}
         return [layer.name, *(name for name in read if name not in made and name != layer.name)]
 
     def exposed(self) -> Session:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 
 from onnxpath.rules.gradient.table import gradient
 
-FAMILIES = ("activation", "bodies", "elementwise", "index", "linear", "movement", "norm", "pool", "reduce")
-
-for _family in FAMILIES:
-    import_module(f"onnxpath.rules.gradient.{_family}")
+for _family in iter_modules(__path__):
+    import_module(f"{__name__}.{_family.name}")
 
 __all__ = ["gradient"]
