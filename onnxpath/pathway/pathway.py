@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -123,17 +125,22 @@ class Pathway:
     def load(cls, path: str | os.PathLike[str]) -> Pathway:
         """Read a pathway that `save` or a report wrote; InputError where the file is something else."""
         try:
-            with np.load(path, allow_pickle=False) as data:
-                meta = json.loads(bytes(data["pathway"]))
-                masks = {}
-                for index, entry in enumerate(meta.pop("masks")):
-                    count = int(np.prod(entry["shape"]))
-                    bits = np.unpackbits(data[f"mask_{index}"], count=count)
-                    masks[entry["layer"]] = bits.astype(bool).reshape(entry["shape"])
-        except (OSError, ValueError, KeyError) as error:
+            # Opened here: numpy leaves a broken archive open.
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
+                return cls._unpacked(data, path)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
             raise InputError(f"'{path}' is not a pathway file of onnxpath: {error}") from error
+
+    @classmethod
+    def _unpacked(cls, data: Mapping[str, Array], path: str | os.PathLike[str]) -> Pathway:
+        meta = json.loads(bytes(data["pathway"]))
         if meta.pop("format") != FORMAT:
             raise InputError(f"'{path}' was written by a newer onnxpath; this one reads format {FORMAT}")
+        masks = {}
+        for index, entry in enumerate(meta.pop("masks")):
+            # Not count=...: numpy would make up the bits that are missing.
+            bits = np.unpackbits(data[f"mask_{index}"])[: int(np.prod(entry["shape"]))]
+            masks[entry["layer"]] = bits.astype(bool).reshape(entry["shape"])
         meta["layers"] = tuple(LayerCount(**c) for c in meta["layers"])
         meta["original"], meta["masked"] = Readings(**meta["original"]), Readings(**meta["masked"])
         return cls(masks=masks, **meta)
