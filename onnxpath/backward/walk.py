@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from onnxpath.backward.blocked import require_open
 from onnxpath.backward.unbroadcast import unbroadcast
 from onnxpath.errors import OnnxPathError, UnsupportedOperator
 from onnxpath.graph.emit import Emitter
@@ -27,7 +28,8 @@ def backward(
     seeds: tensor name -> its cotangent; wrt: names of the tensors whose cotangents are wanted; nodes: what to walk, in
     topological order, default the whole graph.
     Returns the cotangent of each name in `wrt` that a float path connects to a seed; the others are left out.
-    Raises UnsupportedOperator, with every node that lacks a rule, before a node is made.
+    Raises UnsupportedOperator, with every node that lacks a rule, before a node is made; ModelError where quantisation
+    ends every path.
     """
     wrt = list(wrt)
     path = active_nodes(op.graph, rules, seeds, wrt, nodes)
@@ -51,6 +53,7 @@ def active_nodes(
     """Return the nodes that cotangents pass through, in topological order; raise for those without a rule."""
     seeds, wrt = list(seeds), list(wrt)
     among = graph.nodes if nodes is None else nodes
+    require_open(graph, rules, wrt, seeds, among)
     constant = [n.name for n in among if (rule := rules.find(n.op)) is not None and rule.function is None]
     path = between(graph, wrt, seeds, constant, nodes)
     missing = rules.coverage(path)["missing"]

@@ -18,6 +18,8 @@ FOLD_LIMIT = 2**16
 """Elements above which a constant is left to the runtime to fold, so that weights are never stored twice."""
 
 RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
+KEPT = RANDOM | {"QuantizeLinear", "DequantizeLinear"}
+"""Never folded: what draws, and what the runtime joins with the operators around it to integer kernels."""
 
 
 def lift_constants(graph: Graph) -> None:
@@ -56,7 +58,7 @@ def fold_constants(graph: Graph, keep: Collection[str] = ()) -> None:
     graph.body.toposort()
     outputs = {t.name for body in scopes(graph.body) for t in body.outputs}
     for node in [node for body in scopes(graph.body) for node in body.nodes]:
-        if node.op in RANDOM or any(t.name in outputs for t in node.outputs) or any(True for _ in subgraphs(node)):
+        if node.op in KEPT or any(t.name in outputs for t in node.outputs) or any(True for _ in subgraphs(node)):
             continue
         values = _known_shape(node) or _known_element(node) or _evaluate(graph, node, keep)
         if values is not None:
