@@ -14,6 +14,7 @@ from onnxpath.graph.ir import Graph, is_float, numpy_dtype, rank
 from onnxpath.graph.query import require_path
 from onnxpath.graph.surgery import as_graph
 from onnxpath.rules.gradient import gradient
+from onnxpath.rules.variants import rule_set
 
 
 def gradient_graph(
@@ -22,6 +23,7 @@ def gradient_graph(
     of: Sequence[str] | None = None,
     prefix: str = "grad_",
     provider: str = "cpu",
+    rules: str | None = None,
 ) -> onnx.ModelProto:
     """Return the model with one more input per output in `of` and one more output per tensor in `wrt`.
 
@@ -29,10 +31,12 @@ def gradient_graph(
     every float input. of: names of outputs; default every float output. Each name in `of` gets an input
     `<prefix><name>`, the cotangent with the output's shape; each name in `wrt` an output `<prefix><name>` with the
     vector-Jacobian product, of the tensor's shape. All inputs and outputs of the model stay. provider: what the
-    spelling is chosen for ("cpu" | "cuda"); the graph is standard ONNX and runs anywhere.
+    spelling is chosen for ("cpu" | "cuda"); the graph is standard ONNX and runs anywhere. rules: "gradient" |
+    "straight-through" (an estimate for quantised models); default what a Model was loaded with, else "gradient".
     Raises UnknownName, UnsupportedOperator (every node without a rule, at once), ModelError (no float path connects
-    them), OnnxPathError (a name that is taken).
+    them, or quantisation ends every path), OnnxPathError (a name that is taken).
     """
+    table = rule_set(rules or getattr(model, "rules", gradient.name))
     graph = as_graph(model, keep=list(wrt or ()))
     targets = _names(graph, of, [t.name for t in graph.outputs if is_float(t)], "output")
     sources = list(dict.fromkeys(wrt)) if wrt is not None else [t.name for t in graph.inputs if is_float(t)]
@@ -43,7 +47,7 @@ def gradient_graph(
     for name in targets:
         rank(tensors[name])  # an input of unknown rank is not valid ONNX
         seeds[name] = op.add_input(prefix + name, tensors[name].dtype, tensors[name].shape)
-    grads = backward(op, gradient, seeds, sources)
+    grads = backward(op, table, seeds, sources)
     if not grads:
         # Where a path exists, operators that are declared piecewise constant end it: the gradient is zero then.
         require_path(graph, sources, targets, "name other tensors in `wrt` or `of`")

@@ -27,7 +27,9 @@ class Rule:
     function: `f(op, dy, y, *inputs, **attributes)` returning one tensor, None or ZERO per input; None in a Rule means
     that the operator is piecewise constant; broadcasts: what it returns may be larger than the input by broadcasting,
     and the walk sums it; several: `dy` and `y` are tuples over the operator's outputs; expands: the function is
-    `f(op, *inputs, **attributes)` and spells the operator forward, and the walk goes back through what it made.
+    `f(op, *inputs, **attributes)` and spells the operator forward, and the walk goes back through what it made;
+    straight_through: what it returns is an estimate, since the derivative is zero almost everywhere; instead: of a zero
+    rule, the rule set that has such an estimate.
     """
 
     operator: str
@@ -35,11 +37,13 @@ class Rule:
     broadcasts: bool = False
     several: bool = False
     expands: bool = False
+    straight_through: bool = False
+    instead: str = ""
 
     @property
     def kind(self) -> str:
-        """Return "exact" or "zero"."""
-        return "zero" if self.function is None else "exact"
+        """Return "exact", "zero" or "straight-through"."""
+        return "zero" if self.function is None else "straight-through" if self.straight_through else "exact"
 
     def attributes(self) -> set[str]:
         """Return the names of the attributes that the rule reads; "**" where it takes any."""
@@ -56,19 +60,21 @@ class RuleSet:
     Use as a decorator: `@gradient("Gemm")`, `@gradient("Add", "Sub", broadcasts=True)`.
     """
 
-    def __init__(self, name: str, parent: RuleSet | None = None) -> None:
+    def __init__(self, name: str, parent: RuleSet | None = None, about: str = "") -> None:
         self.name = name
         self.parent = parent
+        self.about = about
         self._rules: dict[str, Rule] = {}
+        self._refused: dict[str, str] = {}
 
     def __call__(
-        self, *operators: str, broadcasts: bool = False, several: bool = False
+        self, *operators: str, broadcasts: bool = False, several: bool = False, straight_through: bool = False
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorator that enters a function as the rule of one or more operators."""
 
         def enter(function: Callable[..., Any]) -> Callable[..., Any]:
             for operator in operators:
-                self._enter(Rule(operator, function, broadcasts, several))
+                self._enter(Rule(operator, function, broadcasts, several, straight_through=straight_through))
             return function
 
         return enter
@@ -87,10 +93,18 @@ class RuleSet:
 
         return enter
 
-    def zero(self, *operators: str) -> None:
-        """Declare operators whose derivative is zero wherever it exists."""
+    def zero(self, *operators: str, instead: str = "") -> None:
+        """Declare operators whose derivative is zero wherever it exists; instead: the rule set with an estimate."""
         for operator in operators:
-            self._enter(Rule(operator, None))
+            self._enter(Rule(operator, None, instead=instead))
+
+    def refuse(self, *operators: str, why: str) -> None:
+        """Say why operators have no rule, and what to do instead, for the error that lists them."""
+        self._refused.update(dict.fromkeys(operators, why))
+
+    def refused(self) -> dict[str, str]:
+        """Return why by operator, parents included."""
+        return {**(self.parent.refused() if self.parent else {}), **self._refused}
 
     def same(self, *operators: str) -> None:
         """Declare operators with one input that pass the cotangent on unchanged."""
@@ -115,8 +129,8 @@ class RuleSet:
         return {**(self.parent.operators() if self.parent else {}), **self._rules}
 
     def coverage(self, nodes: Iterable[Node]) -> dict[str, list[Node]]:
-        """Sort nodes into "exact", "zero" and "missing"."""
-        sorted_nodes: dict[str, list[Node]] = {"exact": [], "zero": [], "missing": []}
+        """Sort nodes into "exact", "zero", "straight-through" and "missing"."""
+        sorted_nodes: dict[str, list[Node]] = {"exact": [], "zero": [], "straight-through": [], "missing": []}
         for node in nodes:
             rule = None if node.domain not in (None, "", "ai.onnx") else self.find(node.op)
             sorted_nodes[rule.kind if rule else "missing"].append(node)
@@ -127,8 +141,11 @@ class RuleSet:
         by_operator: dict[str, list[Node]] = {}
         for node in missing:
             by_operator.setdefault(node.op, []).append(node)
+        why = self.refused()
         lines = [
-            f"  {operator} (opset {opset}): node '{nodes[0].name}'" + f" and {len(nodes) - 1} more" * (len(nodes) > 1)
+            f"  {operator} (opset {opset}): node '{nodes[0].name}'"
+            + f" and {len(nodes) - 1} more" * (len(nodes) > 1)
+            + (f": {why[operator]}" if operator in why else "")
             for operator, nodes in by_operator.items()
         ]
         return UnsupportedOperator(

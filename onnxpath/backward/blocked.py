@@ -1,0 +1,61 @@
+"""Paths that a piecewise constant operator ends, where a rule set has an estimate for it: never a silent zero."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from onnxpath.errors import ModelError
+from onnxpath.graph.ir import Graph, Node, captured, carries
+from onnxpath.graph.query import between
+from onnxpath.rules.ruleset import RuleSet
+
+
+def blocking(rules: RuleSet, nodes: Iterable[Node]) -> dict[str, list[Node]]:
+    """Return the nodes that pass nothing under these rules and something under others, by the other set's name."""
+    found: dict[str, list[Node]] = {}
+    for node in nodes:
+        rule = rules.find(node.op)
+        if rule is not None and rule.instead:
+            found.setdefault(rule.instead, []).append(node)
+    return found
+
+
+def require_open(
+    graph: Graph, rules: RuleSet, wrt: Sequence[str], targets: Sequence[str], nodes: Sequence[Node]
+) -> None:
+    """Raise ModelError where every path from one of `wrt` to the targets goes through a node of `blocking`."""
+    choices = blocking(rules, nodes)
+    if not choices:
+        return
+    zero = {n.name for n in nodes if (rule := rules.find(n.op)) is not None and rule.function is None}
+    closed = {n.name for group in choices.values() for n in group}
+    shut = _sources(targets, zero, nodes)
+    lost = [name for name in wrt if name in _sources(targets, zero - closed, nodes) and name not in shut]
+    if not lost:
+        return
+    path = {n.name for n in between(graph, lost, targets, zero - closed, nodes)}
+    lines = []
+    for name, group in choices.items():
+        operators = ", ".join(sorted({n.op for n in group}))
+        there = [n.name for n in group if n.name in path]
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        lines.append(
+            f"no gradient passes {operators}, whose derivative is zero almost everywhere, and every path from "
+            f"{_few(lost)} to {_few(targets)} goes through one (node '{there[0]}'{more}); "
+            f"choose rules='{name}' (`--rules {name}`), an estimate that the result then names"
+        )
+    raise ModelError("\n".join(lines))
+
+
+def _sources(targets: Iterable[str], blocked: Collection[str], nodes: Sequence[Node]) -> set[str]:
+    """Return the names of all tensors that some float or quantised path leads on from to a target."""
+    reached = set(targets)
+    for node in reversed(nodes):
+        if node.name not in blocked and any(t.name in reached for t in node.outputs):
+            reached |= {t.name for t in node.inputs if carries(t)} | set(captured(node))
+    return reached
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(f"'{name}'" for name in names[:3]) + more

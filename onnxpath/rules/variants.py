@@ -1,0 +1,98 @@
+"""Variants: rule sets that differ from `gradient` in one to three operators, and the table of all rule sets."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+
+from onnxpath.errors import UnsupportedOperator, unknown
+from onnxpath.graph.ir import Constant, numpy_dtype, onnx_dtype
+from onnxpath.lowering.activation import clip_grad
+from onnxpath.lowering.cast import accumulator, in_dtype
+from onnxpath.rules.gradient import gradient
+from onnxpath.rules.gradient.quantise import number, per_scale, spread
+from onnxpath.rules.ruleset import ZERO, RuleSet
+
+straight_through = RuleSet(
+    "straight-through",
+    gradient,
+    about="the gradient passes QuantizeLinear where x / scale + zero_point lies inside the quantised range, "
+    "and is zero outside: an estimate, since the true derivative is zero almost everywhere",
+)
+
+
+@straight_through("QuantizeLinear", broadcasts=True, straight_through=True)
+def quantize_linear(
+    op,
+    dy,
+    y,
+    x,
+    y_scale,
+    y_zero_point=None,
+    *,
+    axis=1,
+    block_size=0,
+    output_dtype=0,
+    precision=0,
+    saturate=1,
+):
+    scale = in_dtype(op, spread(op, y_scale, x, axis, block_size), onnx_dtype(x))
+    zero = spread(op, y_zero_point, x, axis, block_size) if y_zero_point is not None else None
+    low, high = bounds(op, x, scale, zero, *integer_range(y))
+    dx = clip_grad(op, unscaled(op, in_dtype(op, dy, onnx_dtype(x)), scale), in_dtype(op, x, accumulator(x)), low, high)
+    dscale = None
+    if op.wants(1):
+        dscale = per_scale(op, op.Neg(op.Mul(dx, op.Div(x, scale))), y_scale, axis, block_size)
+        dscale = in_dtype(op, dscale, onnx_dtype(y_scale))
+    return dx if op.wants(0) else None, dscale, ZERO
+
+
+def integer_range(y):
+    """Return the smallest and the largest value of a quantised tensor's dtype."""
+    try:
+        limits = ml_dtypes.iinfo(numpy_dtype(y))
+    except ValueError as error:
+        raise UnsupportedOperator(
+            f"'{y.name}' is quantised to {numpy_dtype(y)}: the straight-through rule knows integers; "
+            "quantise to an integer type"
+        ) from error
+    return int(limits.min), int(limits.max)
+
+
+def bounds(op, x, scale, zero, lowest, highest):
+    """Return the ends of the quantised range as values of `x`, a rounding error of the range farther out.
+
+    Without that margin the very value that a calibration took as the end falls outside by rounding.
+    """
+    margin = 2 * (highest - lowest) * float(ml_dtypes.finfo(numpy_dtype(x)).eps)
+    ends = lowest - margin, highest + margin
+    step, origin = number(scale), number(zero)
+    if step is not None and origin is not None:
+        return tuple((end - origin) * step for end in ends)
+    wide = accumulator(x)
+    step = in_dtype(op, scale, wide)
+    origin = op.Cast(zero, to=wide) if zero is not None else op.like(0, step)
+    return tuple(op.Mul(op.Sub(op.like(end, step), origin), step) for end in ends)
+
+
+def unscaled(op, dy, scale):
+    """Divide by the scale; where the DequantizeLinear behind has just multiplied by it, take what it was given."""
+    maker = dy.inputs[0] if dy.inputs else None
+    if maker is not None and maker.op == "Mul" and equal(maker.inputs[1], scale):
+        return maker.inputs[0]
+    return op.Div(dy, scale)
+
+
+def equal(a, b):
+    """True for one tensor, and for constants of one value."""
+    return a is b or (isinstance(a, Constant) and isinstance(b, Constant) and np.array_equal(a.values, b.values))
+
+
+RULE_SETS = {rules.name: rules for rules in (gradient, straight_through)}
+
+
+def rule_set(name: str) -> RuleSet:
+    """Return a rule set by name; UnknownName otherwise."""
+    if name not in RULE_SETS:
+        raise unknown("rule set", [name], RULE_SETS)
+    return RULE_SETS[name]
