@@ -92,6 +92,22 @@ class Emitter:
 
         return make
 
+    def Pad(self, data: Tensor, pads: Any, value: Any = None, axes: Any = None, *, mode: str = "constant") -> Tensor:
+        """Make a Pad without `axes`: ONNX Runtime's transpose optimizer moves a Transpose over it and forgets them."""
+        known = axes.values.tolist() if isinstance(axes, Constant) else axes
+        if known is not None and not isinstance(known, Variable) and data.shape is not None:
+            size, count = len(data.shape), len(known)
+            places = np.zeros(2 * size, np.int64)
+            for i, axis in enumerate(known):
+                places[[axis % size, size + axis % size]] = i + 1, count + i + 1
+            listed = pads.values if isinstance(pads, Constant) else pads
+            if isinstance(listed, Variable):
+                pads = self.Gather(self.Concat([0], listed, axis=0), places)
+            else:
+                pads = np.concatenate([[0], listed]).astype(np.int64)[places]
+            axes = None
+        return self._emit("Pad", (data, pads, value, axes), 1, {"mode": mode if mode != "constant" else None})[0]
+
     def const(self, value: Any, dtype: Any = None) -> Constant:
         """Return a constant; lists and ints are int64 unless a dtype is given."""
         array = np.asarray(value, dtype)
