@@ -58,7 +58,7 @@ def _selectors() -> list[dict[str, Any]]:
 
 
 def _rules() -> list[dict[str, Any]]:
-    from onnxpath.runtime.model import RULE_SETS
+    from onnxpath.rules.variants import RULE_SETS
 
     return [
         {

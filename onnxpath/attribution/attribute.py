@@ -41,13 +41,15 @@ def attribute(
     result = chosen.function(loaded, feeds, goal, **options)
     skipped = goal.readout.skipped
     notes = [f"{skipped} at the end of the model was skipped: targets are logits"] if skipped else []
+    if loaded.named_rules:
+        notes.append(f"rules '{loaded.rules.name}': {loaded.rules.about}")
     return Attribution(
         maps=result.maps,
         target=goal.chosen(result.logits),
         prediction=result.logits.reshape(len(result.logits), -1).argmax(1),
         logits=result.logits,
         method=method,
-        options={**default_options(chosen), **options},
+        options={**default_options(chosen), **options, **loaded.named_rules},
         delta=result.delta,
         pathways=result.pathways,
         notes=[*notes, *result.notes],

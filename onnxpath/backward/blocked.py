@@ -47,6 +47,21 @@ def require_open(
     raise ModelError("\n".join(lines))
 
 
+def estimates(graph: Graph, rules: RuleSet) -> list[str]:
+    """Return what a user should know about paths that these rules estimate, or end where others have an estimate."""
+    targets = [t.name for t in graph.outputs if carries(t)]
+    path = between(graph, [t.name for t in graph.inputs if carries(t)], targets)
+    notes = [
+        f"no gradient passes {_few([n.name for n in group])}, whose derivative is zero almost everywhere: "
+        f"gradients leave out what goes through them; rules='{name}' (`--rules {name}`) estimates it"
+        for name, group in blocking(rules, path).items()
+    ]
+    passed = [n.name for n in path if (rule := rules.find(n.op)) is not None and rule.straight_through]
+    if passed:
+        notes.append(f"rules '{rules.name}' at {_few(passed)}: {rules.about}")
+    return notes
+
+
 def _sources(targets: Iterable[str], blocked: Collection[str], nodes: Sequence[Node]) -> set[str]:
     """Return the names of all tensors that some float or quantised path leads on from to a target."""
     reached = set(targets)

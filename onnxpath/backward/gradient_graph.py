@@ -36,7 +36,7 @@ def gradient_graph(
     Raises UnknownName, UnsupportedOperator (every node without a rule, at once), ModelError (no float path connects
     them, or quantisation ends every path), OnnxPathError (a name that is taken).
     """
-    table = rule_set(rules or getattr(model, "rules", gradient.name))
+    table = rule_set(rules) if rules is not None else getattr(model, "rules", gradient)
     graph = as_graph(model, keep=list(wrt or ()))
     targets = _names(graph, of, [t.name for t in graph.outputs if is_float(t)], "output")
     sources = list(dict.fromkeys(wrt)) if wrt is not None else [t.name for t in graph.inputs if is_float(t)]

@@ -12,7 +12,6 @@ from onnxpath.graph.query import require_path
 from onnxpath.graph.surgery import require_tensors
 from onnxpath.pathway.selectors import CONTROLS
 from onnxpath.pathway.trace import check_layers
-from onnxpath.rules.gradient import gradient
 from onnxpath.runtime.model import Model, TensorInfo
 from onnxpath.runtime.targets import resolve_target
 
@@ -72,5 +71,5 @@ def check_tensors(model: Model, tensors: Sequence[str] | None) -> None:
 
 
 def _check_gradient(model: Model, sources: list[str], logits: str) -> None:
-    active_nodes(model.graph, gradient, [logits], sources)
+    active_nodes(model.graph, model.rules, [logits], sources)
     require_path(model.graph, sources, [logits], "explain another output")

@@ -18,8 +18,7 @@ from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.graph.query import inputs_of, require_path, upstream
 from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers
 from onnxpath.lowering.layout import as_activation
-from onnxpath.rules.gradient import gradient
-from onnxpath.rules.masked import gradient_under_masks
+from onnxpath.rules.masked import under_masks
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Session
@@ -94,7 +93,7 @@ class Setup:
             graph, op = self.start()
             names = [layer.name for layer in self.layers]
             tensors = graph.tensors()
-            grads = backward(op, gradient, {self.logits: SEEDS[self.kind](op, tensors[self.logits])}, names)
+            grads = backward(op, self.model.rules, {self.logits: SEEDS[self.kind](op, tensors[self.logits])}, names)
             for layer in self.layers:
                 a = tensors[layer.name]
                 with op.serving(layer.name, "score"):
@@ -130,7 +129,7 @@ class Setup:
                     replace_uses(mask, masks[-1])
             graph.body.toposort()
             if with_gradient:
-                _gradient_outputs(self, graph, op, self.model.float_inputs(), gradient_under_masks(masks))
+                _gradient_outputs(self, graph, op, self.model.float_inputs(), under_masks(self.model.rules, masks))
             return self.finish(graph, op)
 
         return self.session("masked", build, with_gradient)
@@ -182,7 +181,7 @@ class Setup:
             replace_uses(a, scaled)
             graph.body.toposort()
             seed = SEEDS[self.kind](op, tensors[self.logits])
-            grads = backward(op, gradient, {self.logits: seed}, [scaled.name])
+            grads = backward(op, self.model.rules, {self.logits: seed}, [scaled.name])
             grad = grads.get(scaled.name)
             op.add_output(before if grad is None else op.Add(before, op.Mul(grad, weight)), "total")
             return self.finish(graph, op)
@@ -196,10 +195,12 @@ class Setup:
         return {layer.name: numpy_dtype(tensors[layer.name]) for layer in self.layers}
 
 
-def _gradient_outputs(setup: Setup, graph: Graph, op: Emitter, names: Sequence[str], rules: RuleSet = gradient) -> None:
+def _gradient_outputs(
+    setup: Setup, graph: Graph, op: Emitter, names: Sequence[str], rules: RuleSet | None = None
+) -> None:
     tensors = graph.tensors()
     seed = SEEDS[setup.kind](op, tensors[setup.logits])
-    grads = backward(op, rules, {setup.logits: seed}, names)
+    grads = backward(op, rules or setup.model.rules, {setup.logits: seed}, names)
     if not grads:
         require_path(graph, names, [setup.logits], "explain another output")
     for name in names:

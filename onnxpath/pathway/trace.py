@@ -54,6 +54,7 @@ def trace(
     setup = Setup.of(model, target)
     check_layers(setup.layers)
     _check_options(selector, score, options)
+    named = {**options, **model.named_rules}
     for part, rows in model.batches(feeds):
         count = rows.stop - rows.start
         runs = max((len(v) for v in part.values() if v.ndim), default=1)
@@ -66,7 +67,7 @@ def trace(
         values = program.run({**part, **fixed.feed(slice(None)), **fed})
         check_masked_finite(values.values())
         pathways = [
-            _pathway(setup, row, fixed, scores, masks, values[LOGITS], selector, sparsity, scope, options)
+            _pathway(setup, row, fixed, scores, masks, values[LOGITS], selector, sparsity, scope, named)
             for row in range(count)
         ]
         gradients = {k: v[:count] for k, v in drop_prefix(values, GRAD).items()}

@@ -1,4 +1,4 @@
-"""The rule set `gradient` for a network whose activations are multiplied by masks of zeros and ones."""
+"""A rule set for a network whose activations are multiplied by masks of zeros and ones."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ import numpy as np
 
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Constant, Node, Tensor
-from onnxpath.rules.gradient import gradient
 from onnxpath.rules.ruleset import RuleSet
 
 GATES = ("Relu", "Clip")
 """Activations whose rule reads only their output, and passes nothing on where that is zero."""
 
 
-def gradient_under_masks(masks: Collection[Tensor]) -> RuleSet:
-    """Return the rule set `gradient` for a graph where each mask, of zeros and ones, is the second factor of one Mul.
+def under_masks(base: RuleSet, masks: Collection[Tensor]) -> RuleSet:
+    """Return a rule set of gradients for a graph where each mask, of zeros and ones, is the second factor of one Mul.
 
     relu(x) · m is above zero just where relu passes a gradient on and m is one. So relu's rule reads the masked value,
     and the product with the mask passes its cotangent on as it is: the backward part needs no mask.
     """
     products = [node for mask in masks for node in mask.outputs]
     masked = {n.inputs[0].name: n.outputs[0] for n in products if _is_gate(n.inputs[0])}
-    rules = RuleSet(gradient.name, gradient)
+    rules = RuleSet(base.name, base)
     product_rule = _function(rules, "Mul")
 
     @rules("Mul", broadcasts=True)

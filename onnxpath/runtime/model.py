@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from onnxpath.backward.blocked import estimates
 from onnxpath.backward.target import Readout, readout
 from onnxpath.errors import InputError, unknown
 from onnxpath.graph.canonize import load_graph
@@ -21,6 +22,8 @@ from onnxpath.graph.ir import Constant, Graph, Variable, is_float, numpy_dtype, 
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 from onnxpath.graph.query import between
 from onnxpath.rules.gradient import gradient
+from onnxpath.rules.ruleset import RuleSet
+from onnxpath.rules.variants import rule_set
 from onnxpath.runtime.providers import resolve
 from onnxpath.runtime.rows import freed, why_row_by_row
 from onnxpath.runtime.session import Array, Session
@@ -29,7 +32,6 @@ MEMORY = 1 << 30
 """Default budget in bytes for what one run of a program holds."""
 
 MOST_ROWS = 256
-RULE_SETS = {"gradient": gradient}
 
 
 @dataclass(frozen=True)
@@ -41,32 +43,44 @@ class TensorInfo:
     shape: tuple[int | str | None, ...]
 
 
-def load(source: Any, providers: str = "auto", memory: int = MEMORY) -> Model:
+def load(source: Any, providers: str = "auto", memory: int = MEMORY, rules: str = gradient.name) -> Model:
     """Load a model for explaining.
 
     source: path, bytes, ModelProto or Graph; providers: "auto" (CUDA where it is to be had, else CPU) | "cpu" |
-    "cuda"; memory: bytes that one run may hold, which sets how many rows go together.
-    Raises ModelError, UnsupportedOperator, ProviderError.
+    "cuda"; memory: bytes that one run may hold, which sets how many rows go together; rules: what goes backwards in
+    every program of the model, "gradient" | "straight-through" (an estimate for quantised models, named in every
+    result). A Model is returned as it is. Raises ModelError, UnsupportedOperator, ProviderError, UnknownName.
     """
     if isinstance(source, Model):
         return source
+    table = rule_set(rules)
     provider = resolve(providers)
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None
     graph = source if isinstance(source, Graph) else freed(load_graph(source), provider)
-    return Model(graph, provider, path, memory)
+    graph.notes += [note for note in estimates(graph, table) if note not in graph.notes]
+    return Model(graph, provider, path, memory, table)
 
 
 class Model:
     """A canonized graph with its sessions.
 
-    graph: the canonized graph, never changed; provider: "cpu" | "cuda"; path: the file, None for bytes and protos.
+    graph: the canonized graph, never changed; provider: "cpu" | "cuda"; path: the file, None for bytes and protos;
+    rules: what goes backwards in its programs.
     """
 
-    def __init__(self, graph: Graph, provider: str, path: Path | None = None, memory: int = MEMORY) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        provider: str,
+        path: Path | None = None,
+        memory: int = MEMORY,
+        rules: RuleSet = gradient,
+    ) -> None:
         self.graph = graph
         self.provider = provider
         self.path = path
         self.memory = memory
+        self.rules = rules
         self._together: bool | None = None
         self._sessions: dict[Hashable, Session] = {}
 
@@ -117,13 +131,20 @@ class Model:
         """Return the names of the inputs that can have a gradient."""
         return [t.name for t in self.graph.inputs if is_float(t)]
 
-    def coverage(self, rules: str = "gradient", output: str | None = None) -> dict[str, dict[str, list[str]]]:
-        """Return kind ("exact" | "zero" | "missing") -> operator -> node names, between the inputs and an output."""
-        if rules not in RULE_SETS:
-            raise unknown("rule set", [rules], RULE_SETS)
+    @property
+    def named_rules(self) -> dict[str, str]:
+        """The option that names the rule set in results; empty for exact gradients."""
+        return {} if self.rules is gradient else {"rules": self.rules.name}
+
+    def coverage(self, rules: str | None = None, output: str | None = None) -> dict[str, dict[str, list[str]]]:
+        """Return kind -> operator -> node names, between the inputs and an output.
+
+        kind: "exact" | "zero" | "straight-through" | "missing"; rules: name of a rule set, default the model's.
+        """
+        table_of = rule_set(rules) if rules is not None else self.rules
         path = between(self.graph, self.float_inputs(), [self.readout(output).name])
         table: dict[str, dict[str, list[str]]] = {}
-        for kind, nodes in RULE_SETS[rules].coverage(path).items():
+        for kind, nodes in table_of.coverage(path).items():
             table[kind] = {}
             for node in nodes:
                 table[kind].setdefault(node.op, []).append(node.name)

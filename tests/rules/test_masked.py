@@ -46,7 +46,7 @@ MODELS = {name: str(ROOT / "sample_models" / f"{name}.onnx") for name in ("digit
 
 
 @pytest.mark.parametrize("model", [*MODELS.values(), onnx.parser.parse_model(CLIPPED)], ids=[*MODELS, "clipped"])
-def test_gradient_under_masks(model):
+def test_under_masks(model):
     shape = load(model, providers="cpu").inputs[0].shape[1:]
     found, expected = masked_gradients(model, np.random.default_rng(0).random((3, *shape), np.float32))
     assert np.any(expected)

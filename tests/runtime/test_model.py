@@ -53,11 +53,13 @@ def test_coverage():
     assert load(mlp()).coverage() == {
         "exact": {"Gemm": ["Gemm_0", "Gemm_2", "Gemm_4"], "Relu": ["Relu_1", "Relu_3"]},
         "zero": {},
+        "straight-through": {},
         "missing": {},
     }
-    text = "m (float[n, 2, 2] x) => (float[n] y) { f = Floor(x); g = Add(f, x); y = Det(g) }"
+    text = "m (float[n, 2, 2] x) => (float y) { f = Floor(x); g = Add(f, x); q, y, z = DynamicQuantizeLinear(g) }"
     table = load(parse(text)).coverage()
-    assert table == {"exact": {"Add": ["Add_1"]}, "zero": {"Floor": ["Floor_0"]}, "missing": {"Det": ["Det_2"]}}
+    assert (table["exact"], table["zero"]) == ({"Add": ["Add_1"]}, {"Floor": ["Floor_0"]})
+    assert table["missing"] == {"DynamicQuantizeLinear": ["DynamicQuantizeLinear_2"]}
     with pytest.raises(UnknownName, match="no rule set named 'relevant'"):
         load(mlp()).coverage("relevant")
 
