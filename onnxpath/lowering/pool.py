@@ -1,4 +1,4 @@
-"""Pooling backwards."""
+"""Average pooling backwards."""
 
 from __future__ import annotations
 
@@ -10,15 +10,6 @@ from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Tensor
 from onnxpath.lowering.conv import Window, fit, reach, spatial_of, taps, with_spatial
 from onnxpath.lowering.dispatch import Lowering
-from onnxpath.lowering.scatter import scatter_flat
-
-
-@Lowering
-def max_pool_grad(op: Emitter, dy: Tensor, x: Tensor, y: Tensor, w: Window, ceil_mode: int) -> Tensor:
-    """Return the gradient of MaxPool's input: each window gives its cotangent to its first maximum in scan order."""
-    # A MaxPool of its own for the indices beats adding that output to the forward one, which then runs slowly too.
-    _, indices = op.MaxPool(x, outputs=2, pads=w["pads"], ceil_mode=ceil_mode, **taps(w))
-    return scatter_flat(op, dy, indices, x)
 
 
 @Lowering

@@ -6,7 +6,8 @@ import math
 
 from onnxpath.lowering.activation import gate
 from onnxpath.lowering.conv import spatial_of, window
-from onnxpath.lowering.pool import average_pool_grad, max_pool_grad
+from onnxpath.lowering.max_pool import max_pool_grad
+from onnxpath.lowering.pool import average_pool_grad
 from onnxpath.rules.gradient.linear import explicit
 from onnxpath.rules.gradient.table import gradient
 
