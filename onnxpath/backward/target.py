@@ -10,6 +10,7 @@ from onnxpath.graph.ir import Graph, Node, Tensor, is_float, onnx_dtype
 
 TARGET = "target"
 COTANGENT = "cotangent"
+QDQ = ("QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def readout(graph: Graph, output: str | None = None) -> Readout:
         raise unknown("float output", [name], floats)
     tensor = next(t for t in graph.outputs if t.name == name)
     node = tensor.inputs[0] if tensor.inputs else None
-    while node is not None and node.op in ("Identity", "Flatten", "Reshape", "Squeeze"):
+    while node is not None and node.op in ("Identity", "Flatten", "Reshape", "Squeeze", *QDQ):
         source = node.inputs[0]
         node = source.inputs[0] if source.inputs else None
     if node is not None and node.op in ("Softmax", "LogSoftmax") and not _over_rows(node):

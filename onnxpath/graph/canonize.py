@@ -16,6 +16,7 @@ from onnxpath.graph.importer import import_model
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import Constant, Graph, Node, scopes
 from onnxpath.graph.load import read_model
+from onnxpath.graph.quantised import merge_pairs
 
 WINDOWED = {"Conv", "MaxPool", "AveragePool", "LpPool"}
 
@@ -36,6 +37,7 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
     fold_constants(graph, fixed)
     choose_branches(graph, fixed)
     make_pads_explicit(graph)
+    merge_pairs(graph)
     graph.cleanup()
     infer_shapes(graph)
     return graph

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onnxpath.graph.ir import Constant, Graph, Node, Tensor, is_float, is_variable
+from onnxpath.graph.ir import Constant, Graph, Node, Tensor, is_float, is_variable, static_shape
+from onnxpath.graph.quantised import folded_relu, varies
 from onnxpath.graph.query import downstream, upstream
+
+MOST_STEPS = 8
+"""Nodes between a gate and the product that it belongs to: two of the function, two pairs of quantisation."""
 
 RELU_FAMILY = {"Relu", "Clip", "ThresholdedRelu"}
 ACTIVATIONS = RELU_FAMILY | {"LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Gelu", "Swish", "HardSwish", "Mish"}
@@ -16,10 +20,14 @@ ACTIVATIONS |= {"Softplus", "Softsign", "Tanh", "Sigmoid", "HardSigmoid", "Shrin
 GATES = {"Sigmoid": "Swish", "HardSigmoid": "HardSwish", "Clip": "HardSwish", "Erf": "Gelu", "Tanh": "Gelu"}
 """What exporters multiply with its own argument, and which function that spells (Tanh of Softplus: Mish)."""
 
+FOLDED_RELU = "Relu in QuantizeLinear"
+"""The name of a ReLU that a quantizer folded into the pair behind it."""
+
 ARITHMETIC = {"Mul", "Div", "Add", "Sub", "Pow", "Softplus", "Neg", "Identity", "Cast", "Exp", "Log"}
+ARITHMETIC |= {"QuantizeLinear", "DequantizeLinear"}
 POOLING = {"AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax", "ReduceSum"}
 RESHAPING = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast"}
-READOUT = POOLING | RESHAPING | {"Softmax", "LogSoftmax"}
+READOUT = POOLING | RESHAPING | {"Softmax", "LogSoftmax", "QuantizeLinear", "DequantizeLinear"}
 """Between an activation and the output these change nothing about what the activation is: the output."""
 
 
@@ -91,6 +99,13 @@ def _activations(graph: Graph) -> Iterator[tuple[str, tuple[str, Tensor]]]:
             yield node.outputs[0].name, (node.op, node.outputs[0])
         elif node.op == "Max" and _constant_zero(node):
             yield node.outputs[0].name, ("Relu", node.outputs[0])
+        elif folded_relu(node) is not None and not _is_activated(node.outputs[0]):
+            yield node.outputs[0].name, (FOLDED_RELU, node.outputs[0])
+
+
+def _is_activated(tensor: Tensor) -> bool:
+    """True where only activation functions read a tensor: they are the neuron layer."""
+    return bool(tensor.outputs) and all(node.op in ACTIVATIONS for node in tensor.outputs)
 
 
 def _constant_zero(node: Node) -> bool:
@@ -101,15 +116,17 @@ def _constant_zero(node: Node) -> bool:
 def _spelled_out(gate: Node) -> tuple[Node, str, set[str]] | None:
     """Find x * g(x) around a gate: its last node, the function's name, and the names of the nodes that spell it."""
     node = gate
-    for _ in range(4):
+    between: set[str] = set()
+    for _ in range(MOST_STEPS):
         consumers = node.outputs[0].outputs
         if len(consumers) != 1 or consumers[0].op not in ARITHMETIC:
             return None
         gated, node = node.outputs[0], consumers[0]
-        if sum(is_variable(t) for t in node.inputs) == 2:
+        between.add(node.name)
+        if sum(varies(t) for t in node.inputs) == 2:
             other = next((t for t in node.inputs if t is not gated), gated)
             parts = _made_of(gate.inputs[0], other) if node.op == "Mul" else None
-            return None if parts is None else (_scaled(node, gate), _function(gate), {gate.name, *parts})
+            return None if parts is None else (_scaled(node, gate), _function(gate), {gate.name, *parts, *between})
     return None
 
 
@@ -130,23 +147,31 @@ def _made_of(tensor: Tensor, x: Tensor) -> set[str] | None:
         if node is None or node.op not in ARITHMETIC or len(parts) > 24:
             return None
         parts.add(node.name)
-        todo += [t for t in node.inputs if is_variable(t)]
+        todo += [t for t in node.inputs if varies(t)]
     return parts
 
 
 def _unscaled(node: Node) -> Tensor | None:
     """Return x of a node that is x times, or divided by, one constant number; else None."""
-    numbers = [t for t in node.inputs if isinstance(t, Constant) and np.size(t.values) == 1]
+    numbers = [t for t in node.inputs if not varies(t) and static_shape(t) in ([], [1])]
     if node.op not in ("Mul", "Div") or not numbers:
         return None
-    return next((t for t in node.inputs if is_variable(t)), None)
+    return next((t for t in node.inputs if varies(t)), None)
 
 
 def _scaled(node: Node, gate: Node) -> Node:
     """Return the node that ends the function: GELU and HardSwish may have their factor behind the product."""
-    consumers = node.outputs[0].outputs
+    consumers = _behind_pair(node.outputs[0]).outputs
     last = gate.op in ("Erf", "Tanh", "Clip") and len(consumers) == 1 and _unscaled(consumers[0]) is not None
     return consumers[0] if last else node
+
+
+def _behind_pair(tensor: Tensor) -> Tensor:
+    """Return what a tensor is after the QuantizeLinear, DequantizeLinear pair that alone reads it, if there is one."""
+    for operator in ("QuantizeLinear", "DequantizeLinear"):
+        if len(tensor.outputs) == 1 and tensor.outputs[0].op == operator:
+            tensor = tensor.outputs[0].outputs[0]
+    return tensor
 
 
 def _function(gate: Node) -> str:
@@ -166,9 +191,9 @@ def _readout(graph: Graph, target: str) -> set[str]:
 
 def _layer(tensor: Tensor, op: str) -> NeuronLayer:
     node = tensor.inputs[0]
-    low, high = _bounds(node) if op == "Clip" else (0.0, None)
+    low, high = _bounds(node) if op == "Clip" else (0.0, folded_relu(node) if op == FOLDED_RELU else None)
     shape = tuple(d if isinstance(d, int) else None for d in (tensor.shape or [None, None])[1:])
-    zero = op in RELU_FAMILY and low == 0.0
+    zero = op in (*RELU_FAMILY, FOLDED_RELU) and low == 0.0
     return NeuronLayer(tensor.name, op, shape, zero, high, _channel_axis(tensor))
 
 
@@ -190,7 +215,7 @@ def _channel_axis(tensor: Tensor, steps: int = 8) -> int:
         return min(1, rank - 1)
     if node.op in CHANNELS_LAST:
         return rank - 1
-    source = next((t for t in node.inputs if is_variable(t)), None)
+    source = next((t for t in node.inputs if varies(t)), None)
     if source is None or not steps:
         return 1 if rank >= 4 else rank - 1
     axis = _channel_axis(source, steps - 1)

@@ -7,10 +7,11 @@ import numpy as np
 
 from onnxpath.errors import UnsupportedOperator, unknown
 from onnxpath.graph.ir import Constant, numpy_dtype, onnx_dtype
+from onnxpath.graph.quantised import integer_range, number
 from onnxpath.lowering.activation import clip_grad
 from onnxpath.lowering.cast import accumulator, in_dtype
 from onnxpath.rules.gradient import gradient
-from onnxpath.rules.gradient.quantise import number, per_scale, spread
+from onnxpath.rules.gradient.quantise import per_scale, spread
 from onnxpath.rules.ruleset import ZERO, RuleSet
 
 straight_through = RuleSet(
@@ -36,27 +37,21 @@ def quantize_linear(
     precision=0,
     saturate=1,
 ):
+    limits = integer_range(y)
+    if limits is None:
+        raise UnsupportedOperator(
+            f"QuantizeLinear makes {numpy_dtype(y)} of '{x.name}', and the straight-through rule knows integers alone; "
+            "quantise to an integer type"
+        )
     scale = in_dtype(op, spread(op, y_scale, x, axis, block_size), onnx_dtype(x))
     zero = spread(op, y_zero_point, x, axis, block_size) if y_zero_point is not None else None
-    low, high = bounds(op, x, scale, zero, *integer_range(y))
+    low, high = bounds(op, x, scale, zero, *limits)
     dx = clip_grad(op, unscaled(op, in_dtype(op, dy, onnx_dtype(x)), scale), in_dtype(op, x, accumulator(x)), low, high)
     dscale = None
     if op.wants(1):
         dscale = per_scale(op, op.Neg(op.Mul(dx, op.Div(x, scale))), y_scale, axis, block_size)
         dscale = in_dtype(op, dscale, onnx_dtype(y_scale))
     return dx if op.wants(0) else None, dscale, ZERO
-
-
-def integer_range(y):
-    """Return the smallest and the largest value of a quantised tensor's dtype."""
-    try:
-        limits = ml_dtypes.iinfo(numpy_dtype(y))
-    except ValueError as error:
-        raise UnsupportedOperator(
-            f"'{y.name}' is quantised to {numpy_dtype(y)}: the straight-through rule knows integers; "
-            "quantise to an integer type"
-        ) from error
-    return int(limits.min), int(limits.max)
 
 
 def bounds(op, x, scale, zero, lowest, highest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from onnxpath.graph.ir import Constant, onnx_dtype, rank
+from onnxpath.graph.ir import onnx_dtype, rank
 from onnxpath.lowering.cast import in_dtype
 from onnxpath.lowering.scatter import scatter_rows
 from onnxpath.rules.gradient.table import gradient
@@ -63,14 +63,3 @@ def blocks(op, x, axis, block_size):
         return op.const(np.arange(size) // block_size)
     axis %= rank(x)
     return op.Div(op.Range(0, op.Squeeze(op.Shape(x, start=axis, end=axis + 1), [0]), 1), block_size)
-
-
-def number(parameter):
-    """Return a scale or zero point as a float where it is one number that is known when building, else None."""
-    if parameter is None:
-        return 0.0
-    return (
-        float(parameter.values.reshape(-1)[0])
-        if isinstance(parameter, Constant) and parameter.values.size == 1
-        else None
-    )
