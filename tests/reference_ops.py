@@ -10,6 +10,8 @@ import math
 import numpy as np
 from onnx.reference.op_run import OpRun
 
+from tests.reference_loops import Loop, Scan
+
 
 def windows(size, kernel, stride, dilation, pads, ceil_mode):
     """Per output position of one axis: the input positions in its window, those in the padding left out."""
@@ -168,7 +170,7 @@ class FlatSoftmax(FlatLogSoftmax):
 
 ALWAYS = {
     cls.__name__: cls
-    for cls in (MaxPool, ConvTranspose, Pad, Erf, Gelu, Mean, GlobalMaxPool, BatchNormalization, LogSoftmax)
+    for cls in (MaxPool, ConvTranspose, Pad, Erf, Gelu, Mean, GlobalMaxPool, BatchNormalization, LogSoftmax, Loop, Scan)
 }
 BEFORE_13 = {"Softmax": FlatSoftmax, "LogSoftmax": FlatLogSoftmax}
 

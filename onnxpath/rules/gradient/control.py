@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from onnxpath.graph.ir import captures
 from onnxpath.rules.gradient.table import gradient
 
@@ -34,7 +36,7 @@ def branch_gradient(op, branch, dy, wanted):
 
 def seeds(op, tensors, dy):
     """Return the cotangents of tensors by name; one tensor may be several outputs."""
-    parts: dict = {}
+    parts: dict[str, list[Any]] = {}
     for t, d in zip(tensors, dy, strict=False):
         if d is not None:
             parts.setdefault(t.name, []).append(d)
