@@ -14,6 +14,9 @@ MODULES = (
     "microsoft.attention",
     "microsoft.rotary",
     "microsoft.grouped",
+    "ml.features",
+    "ml.linear",
+    "ml.svm",
 )
 
 for _module in MODULES:

@@ -1,0 +1,1 @@
+"""The domain ai.onnx.ml: what scikit-learn pipelines are exported to."""
