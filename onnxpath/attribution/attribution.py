@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnxpath.errors import InputError, JobError
+from onnxpath.errors import InputError, JobError, unknown
 from onnxpath.runtime.session import Array
 
 if TYPE_CHECKING:
@@ -46,9 +47,11 @@ class Attribution:
     def to_image(self, row: int = 0, channel_axis: int = 0, input: str | None = None) -> Array:
         """Return one row's map summed over channels and scaled to [-1, 1] by its largest magnitude, float [H, W].
 
-        channel_axis: of the row without the batch axis (0 for channels first, -1 for last). InputError unless the row
-        has three axes.
+        channel_axis: of the row without the batch axis (0 for channels first, -1 for last); input: whose
+        map, default the first. Raises InputError unless rows have three axes, UnknownName.
         """
+        if input is not None and input not in self.maps:
+            raise unknown("input with a map", [input], self.maps)
         values = self.maps[input] if input is not None else next(iter(self.maps.values()))
         if values.ndim != 4:
             raise InputError(f"an image needs rows of three axes; these have {values.ndim - 1}. Use `.values`")
@@ -71,5 +74,6 @@ class Attribution:
             os.replace(draft, target)
             target.with_suffix(".json").write_text(json.dumps(about, indent=2, default=str))
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
             raise JobError(f"'{target}' cannot be written: {error.strerror or error}") from error

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from onnxpath.attribution.methods import Maps, gradients, method
-from onnxpath.errors import InputError
+from onnxpath.errors import InputError, unknown
 from onnxpath.pathway.programs import LOGITS, Setup
 from onnxpath.pathway.quadrature import points
 from onnxpath.runtime.model import Model
@@ -24,19 +24,20 @@ def integrated_gradients(
     *,
     baselines: Any = None,
     n_steps: int = 50,
-    method: str = "gausslegendre",
+    quadrature: str = "gausslegendre",
 ) -> Maps:
     """Return (x - x') · mean gradient on the straight line from x' to x (Sundararajan et al., 2017).
 
     baselines: x', a scalar, an array that broadcasts to the input, or a dict by input name; default 0 in the model's
-    input space. n_steps: points; method: Captum's names of quadratures. Steps are added up as they come, so memory
-    does not grow with n_steps. The convergence delta is sum(map) - (F(x) - F(x')).
+    input space. n_steps: points; quadrature: what Captum calls method, or "midpoint". Steps are added up as they come,
+    so memory does not grow with n_steps. The convergence delta is sum(map) - (F(x) - F(x')).
+    Raises InputError, UnknownName: baselines that fit no input, no quadrature of that name.
     """
     start = _baselines(model, feeds, baselines)
     logits = _logits(model, feeds, target)
     fixed = target.fixed(logits)
     total = {name: np.zeros(feeds[name].shape, np.float64) for name in start}
-    for alpha, weight in zip(*points(method, n_steps), strict=True):
+    for alpha, weight in zip(*points(quadrature, n_steps), strict=True):
         between = {name: (x0 + alpha * (feeds[name] - x0)).astype(feeds[name].dtype) for name, x0 in start.items()}
         for name, grad in gradients(model, {**feeds, **between}, fixed).maps.items():
             total[name] += weight * grad
@@ -49,13 +50,17 @@ def integrated_gradients(
 def _baselines(model: Model, feeds: Mapping[str, Array], given: Any) -> dict[str, Array]:
     names = model.float_inputs()
     by_name = given if isinstance(given, Mapping) else dict.fromkeys(names, 0 if given is None else given)
+    if wrong := [name for name in by_name if name not in names]:
+        raise unknown("float input", wrong, names)
     starts = {}
     for name in names:
-        value = np.asarray(by_name.get(name, 0), feeds[name].dtype)
+        shape, dtype = feeds[name].shape, feeds[name].dtype
         try:
-            starts[name] = np.ascontiguousarray(np.broadcast_to(value, feeds[name].shape))
-        except ValueError as error:
-            raise InputError(f"the baseline {value.shape} does not fit input '{name}' {feeds[name].shape}") from error
+            starts[name] = np.ascontiguousarray(np.broadcast_to(np.asarray(by_name.get(name, 0), dtype), shape))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"the baseline does not fit input '{name}' {shape}: {error}") from error
+        if not np.isfinite(starts[name]).all():
+            raise InputError(f"the baseline of input '{name}' holds NaN or Inf")
     return starts
 
 

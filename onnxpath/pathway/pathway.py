@@ -6,6 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ class Pathway:
                 np.savez_compressed(file, **arrays)
             os.replace(draft, target)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
             raise JobError(f"pathway '{target}' cannot be written: {error.strerror or error}") from error
 
     @classmethod

@@ -33,9 +33,12 @@ METHODS: dict[str, Callable[[int], tuple[Array, Array]]] = {
 
 
 def points(method: str, n_steps: int) -> tuple[Array, Array]:
-    """Return (points in [0, 1], weights that sum to 1) as float64; names as in Captum, and "midpoint"."""
+    """Return (points in [0, 1], weights that sum to 1) as float64; names as in Captum, and "midpoint".
+
+    Captum's trapezoid has weights that sum to (n - 1) / n, so its maps are smaller by that.
+    """
     if method not in METHODS:
-        raise unknown("quadrature method", [method], METHODS)
+        raise unknown("quadrature", [method], METHODS)
     if n_steps < 1:
         raise InputError(f"n_steps must be at least 1; {n_steps} was given")
     return METHODS[method](n_steps)

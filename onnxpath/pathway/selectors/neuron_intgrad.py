@@ -25,16 +25,16 @@ def neuron_intgrad(
     activity: bool,
     *,
     n_steps: int = 10,
-    method: str = "midpoint",
+    quadrature: str = "midpoint",
 ) -> Scores:
     """Score each neuron by activation · mean gradient along alpha · activation, alpha in [0, 1] (Khakzar et al., 2021).
 
-    n_steps: evaluation points, 10 as in the paper; method: "midpoint" | "gausslegendre". Per layer the signed scores
-    sum to F(x) - F(layer = 0).
+    n_steps: evaluation points, 10 as in the paper; quadrature: "midpoint" | "gausslegendre". Per layer the signed
+    scores sum to F(x) - F(layer = 0).
     """
     values = setup.exposed().run_on_device(feeds)
     logits = values[LOGITS].numpy()
-    signed = {layer.name: scores for layer, scores, _ in integrate(setup, feeds, target, n_steps, method, values)}
+    signed = {layer.name: scores for layer, scores, _ in integrate(setup, feeds, target, n_steps, quadrature, values)}
     inactive = None
     if activity:
         inactive = {layer.name: values[layer.name].numpy() <= 0 for layer in setup.layers if layer.has_zero}
@@ -46,7 +46,7 @@ def integrate(
     feeds: Mapping[str, Array],
     target: Mapping[str, Array],
     n_steps: int,
-    method: str,
+    quadrature: str,
     values: Mapping[str, Any] | None = None,
     with_baseline: bool = False,
 ) -> Iterator[tuple[NeuronLayer, Array, Array | None]]:
@@ -58,7 +58,7 @@ def integrate(
     start = values if values is not None else setup.exposed().run_on_device(feeds)
     logits = start[LOGITS].numpy()
     fixed = _fixed(target, logits)
-    alphas, weights = points(method, n_steps)
+    alphas, weights = points(quadrature, n_steps)
     for layer in setup.layers:
         dtype = setup.dtypes[layer.name]
         program = setup.path_integral(layer)
