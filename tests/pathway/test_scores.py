@@ -112,7 +112,7 @@ def test_neuron_intgrad_is_its_definition(name, method):
     from tests.pathway.torch_oracle import integrated_contributions
 
     x = sample_images()[:3]
-    found = scores(sample(name), x, TARGETS, "neuron-intgrad", n_steps=4, method=method).signed
+    found = scores(sample(name), x, TARGETS, "neuron-intgrad", n_steps=4, quadrature=method).signed
     alphas, weights = points(method, 4)
     for index, (layer, score) in enumerate(found.items()):
         expected = integrated_contributions(name, x, TARGETS, index, alphas, weights)
@@ -225,8 +225,8 @@ def weights_differ(one, other):
 
 def test_options_that_cannot_be():
     x = sample_images()[:1]
-    with pytest.raises(UnknownName, match=r"no quadrature method named 'simpson'(.|\n)*known: midpoint, gausslegendre"):
-        onnxpath.critical_pathway(sample("digits_cnn"), x, selector="neuron-intgrad", method="simpson")
+    with pytest.raises(UnknownName, match=r"no quadrature named 'simpson'(.|\n)*known: midpoint, gausslegendre"):
+        onnxpath.critical_pathway(sample("digits_cnn"), x, selector="neuron-intgrad", quadrature="simpson")
     with pytest.raises(InputError, match="n_steps must be at least 1; 0 was given"):
         onnxpath.critical_pathway(sample("digits_cnn"), x, selector="neuron-intgrad", n_steps=0)
     with pytest.raises(UnknownName, match=r"no selector named 'neuron-mtc'; did you mean 'neuron-mct'\?"):
