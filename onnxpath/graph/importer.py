@@ -23,6 +23,7 @@ def import_model(model: onnx.ModelProto) -> Graph:
     _check_opset(model)
     _name_domains(model)
     _check_operators(model)
+    _check_scans(model)
     settle_scopes(model.graph)
     weights = _hold_weights(model)
     metadata = {p.key: p.value for p in model.metadata_props}
@@ -115,6 +116,15 @@ def _advice(operators: dict[str, list[str]]) -> str:
             "level BASIC, use the file that it was made from, or export it again"
         )
     return "export the model to standard ai.onnx operators"
+
+
+def _check_scans(model: onnx.ModelProto) -> None:
+    old = [n.name or n.output[0] for n in every_node(model.graph) if n.op_type == "Scan" and _opset(model) < 9]
+    if old:
+        raise UnsupportedOperator(
+            f"the model uses Scan as of opset 8 (node '{old[0]}'), which has a batch axis and sequence lengths that later "
+            "versions dropped; export the model at opset 9 or newer"
+        )
 
 
 def _hold_weights(model: onnx.ModelProto) -> dict[str, TensorProto]:
