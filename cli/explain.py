@@ -16,6 +16,7 @@ from onnxpath_cli.options import (
     Output,
     PreprocessFile,
     Providers,
+    Rules,
     Scope,
     Seed,
     Selector,
@@ -44,6 +45,7 @@ def explain(
     output: Output = None,
     preprocess: PreprocessFile = None,
     classes: ClassNames = None,
+    rules: Rules = "gradient",
     providers: Providers = "auto",
     json: Json = False,
 ) -> None:
@@ -69,6 +71,7 @@ def explain(
         providers,
         classes,
         output,
+        rules,
         options=lambda: method_options([method], selector, sparsity, scope, steps, seed),
         fits=lambda loaded: check_attribution(loaded, [method], target, output),
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Option
 
-from onnxpath_cli.options import Json, ModelPath
+from onnxpath_cli.options import Json, ModelPath, Rules
 from onnxpath_cli.output import few, print_json, say
 
 
@@ -23,6 +23,7 @@ def gradient(
         Option("--of", help="Output to differentiate; repeat for more. Default every float output."),
     ] = None,
     prefix: Annotated[str, Option("--prefix", help="Begins the names of the new inputs and outputs.")] = "grad_",
+    rules: Rules = "gradient",
     json: Json = False,
 ) -> None:
     """Write the model with its gradient: one more input per output, one more output per input.
@@ -39,12 +40,15 @@ def gradient(
     from onnxpath.graph.load import save_model
     from onnxpath.report.write import check_writable
 
-    made, _ = all_of(lambda: gradient_graph(model, wrt or None, of or None, prefix), lambda: check_writable(out.parent))
+    made, _ = all_of(
+        lambda: gradient_graph(model, wrt or None, of or None, prefix, rules=rules),
+        lambda: check_writable(out.parent),
+    )
     save_model(made, out)
     inputs, outputs = [i.name for i in made.graph.input], [o.name for o in made.graph.output]
     if json:
-        print_json({"file": out, "nodes": len(made.graph.node), "inputs": inputs, "outputs": outputs})
+        print_json({"file": out, "nodes": len(made.graph.node), "inputs": inputs, "outputs": outputs, "rules": rules})
     else:
-        say(f"{out}: {len(made.graph.node)} nodes")
+        say(f"{out}: {len(made.graph.node)} nodes, rules '{rules}'")
         say(f"  inputs:  {few(inputs)}")
         say(f"  outputs: {few(outputs)}")

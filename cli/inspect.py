@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from onnxpath_cli.options import Json, ModelPath, Output, Providers
+from onnxpath_cli.options import Json, ModelPath, Output, Providers, Rules
 from onnxpath_cli.output import few, print_json, say
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def inspect(
     ] = False,
     tensors: Annotated[bool, Option("--tensors", help="Also list every tensor by name, dtype and shape.")] = False,
     output: Output = None,
+    rules: Rules = "gradient",
     providers: Providers = "auto",
     json: Json = False,
 ) -> None:
@@ -33,7 +34,7 @@ def inspect(
     """
     from onnxpath.runtime.model import load
 
-    loaded = load(model, providers)
+    loaded = load(model, providers, rules=rules)
     facts = _facts(loaded, output)
     if tensors:
         facts["tensors"] = _tensors(loaded)
@@ -49,7 +50,7 @@ def inspect(
 def _facts(model: Model, output: str | None) -> dict[str, Any]:
     layers, left_out = model.neurons(output)
     place = model.readout(output)
-    coverage = model.coverage("gradient", output)
+    coverage = model.coverage(output=output)
     return {
         "model": model.path,
         "sha256": model.sha256,
@@ -64,6 +65,7 @@ def _facts(model: Model, output: str | None) -> dict[str, Any]:
         "explained": {"tensor": place.name, "output": place.output, "skipped": place.skipped},
         "neuron_layers": [{"name": n.name, "op": n.op, "neurons": n.neurons, "shape": n.shape} for n in layers],
         "left_out": left_out,
+        "rules": model.rules.name,
         "coverage": {kind: {op: len(names) for op, names in ops.items()} for kind, ops in coverage.items()},
         "missing": coverage["missing"],
         "notes": model.graph.notes,
@@ -85,19 +87,20 @@ def _tensors(model: Model) -> list[dict[str, Any]]:
 
 def _placement(model: Model) -> dict[str, Any]:
     from onnxpath.backward.gradient_graph import gradient_graph
-    from onnxpath.errors import UnsupportedOperator
+    from onnxpath.errors import ModelError, UnsupportedOperator
     from onnxpath.runtime.placement import placement
 
     programs = {
         "model": model.graph.to_model,
-        "gradient": lambda: gradient_graph(model.graph, provider=model.provider),
+        "gradient": lambda: gradient_graph(model, provider=model.provider),
     }
     table: dict[str, Any] = {}
     for name, build in programs.items():
         try:
-            found = placement(build(), model.provider)
-        except UnsupportedOperator:
-            continue  # the coverage above names what is missing
+            made = build()
+        except (ModelError, UnsupportedOperator):
+            continue  # the coverage and the notes above name what is missing
+        found = placement(made, model.provider)
         nodes = {provider: len(names) for provider, names in found.providers.items()}
         table[name] = {"nodes": nodes, "fallbacks": found.fallbacks, "copies": found.copies}
     return table
@@ -126,9 +129,9 @@ def _layer_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _coverage_lines(facts: dict[str, Any]) -> list[str]:
-    lines = ["gradient rules between the inputs and the explained output:"]
+    lines = [f"rules '{facts['rules']}' between the inputs and the explained output:"]
     for kind, operators in facts["coverage"].items():
-        lines.append(f"  {kind:<8}" + (", ".join(f"{op} ({count})" for op, count in operators.items()) or "none"))
+        lines.append(f"  {kind:<17}" + (", ".join(f"{op} ({count})" for op, count in operators.items()) or "none"))
     lines += [f"  no rule for {operator}: {few(names, 5)}" for operator, names in facts["missing"].items()]
     return lines + [f"note: {note}" for note in facts["notes"]]
 

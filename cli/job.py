@@ -43,6 +43,7 @@ def prepare(
     providers: str,
     classes: Path | None = None,
     output: str | None = None,
+    rules: str = "gradient",
     options: Callable[[], Any] = dict,
     fits: Callable[[Model], Any] = lambda model: None,
 ) -> Job:
@@ -59,7 +60,7 @@ def prepare(
     from onnxpath.runtime.model import load
 
     loaded, chosen, names, settings, *_ = all_of(
-        lambda: load(model, providers),
+        lambda: load(model, providers, rules=rules),
         lambda: load_preprocess(preprocess) if preprocess else Preprocess(),
         lambda: _read_classes(classes),
         options,

@@ -17,6 +17,9 @@ OutFolder = Annotated[
 ]
 Json = Annotated[bool, Option("--json", help="Print the result as JSON on standard output.")]
 Providers = Annotated[str, Option("--providers", help="auto (CUDA where there is one, else CPU), cpu or cuda.")]
+Rules = Annotated[
+    str, Option("--rules", help="What goes backwards: gradient, or straight-through for quantised models.")
+]
 PreprocessFile = Annotated[
     Path | None,
     Option("--preprocess", help="TOML or JSON: layout, color, resize, crop, scale, mean, std, dtype."),

@@ -14,6 +14,7 @@ from onnxpath_cli.options import (
     Output,
     PreprocessFile,
     Providers,
+    Rules,
     Scope,
     Seed,
     Selector,
@@ -34,6 +35,7 @@ def pathway(
     output: Output = None,
     preprocess: PreprocessFile = None,
     classes: ClassNames = None,
+    rules: Rules = "gradient",
     providers: Providers = "auto",
     json: Json = False,
 ) -> None:
@@ -60,6 +62,7 @@ def pathway(
         providers,
         classes,
         output,
+        rules,
         options=lambda: pathway_options(selector, sparsity, scope, seed),
         fits=lambda loaded: check_pathway(loaded, selector, target, output),
     )

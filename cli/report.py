@@ -21,6 +21,7 @@ from onnxpath_cli.options import (
     Output,
     PreprocessFile,
     Providers,
+    Rules,
     Scope,
     Seed,
     Selector,
@@ -51,6 +52,7 @@ def report(
     preprocess: PreprocessFile = None,
     classes: ClassNames = None,
     title: Annotated[str | None, Option("--title", help="Title of the page.")] = None,
+    rules: Rules = "gradient",
     providers: Providers = "auto",
     json: Json = False,
 ) -> None:
@@ -79,6 +81,7 @@ def report(
         providers,
         classes,
         output,
+        rules,
         options=lambda: method_options(methods, selector, sparsity, scope, steps, seed),
         fits=lambda loaded: check_attribution(loaded, methods, target, output),
     )

@@ -33,6 +33,7 @@ def gradient_graph(
     vector-Jacobian product, of the tensor's shape. All inputs and outputs of the model stay. provider: what the
     spelling is chosen for ("cpu" | "cuda"); the graph is standard ONNX and runs anywhere. rules: "gradient" |
     "straight-through" (an estimate for quantised models); default what a Model was loaded with, else "gradient".
+    Any other than "gradient" is written into the metadata of the result, `onnxpath.rules`.
     Raises UnknownName, UnsupportedOperator (every node without a rule, at once), ModelError (no float path connects
     them, or quantisation ends every path), OnnxPathError (a name that is taken).
     """
@@ -54,6 +55,8 @@ def gradient_graph(
     for name in sources:
         op.add_output(grads[name] if name in grads else op.zeros_like(tensors[name]), prefix + name)
     graph.cleanup()
+    if table is not gradient:
+        graph.model_metadata["onnxpath.rules"] = table.name
     return graph.to_model()
 
 

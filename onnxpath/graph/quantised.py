@@ -30,6 +30,11 @@ def number(parameter: Tensor | None) -> float | None:
     return float(parameter.values.reshape(-1)[0]) if known else None
 
 
+def is_quantised_weight(constant: Tensor) -> bool:
+    """True for the integers that a DequantizeLinear makes a float constant of."""
+    return any(node.op == "DequantizeLinear" and node.inputs[0] is constant for node in constant.outputs)
+
+
 def varies(tensor: Tensor) -> bool:
     """True for a tensor that is computed or fed, False for a constant, a quantised one included."""
     maker = _maker(tensor)

@@ -20,6 +20,7 @@ from onnxpath.errors import InputError, unknown
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.ir import Constant, Graph, Variable, is_float, numpy_dtype, onnx_dtype
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
+from onnxpath.graph.quantised import is_quantised_weight
 from onnxpath.graph.query import between
 from onnxpath.rules.gradient import gradient
 from onnxpath.rules.ruleset import RuleSet
@@ -111,9 +112,9 @@ class Model:
 
     @cached_property
     def parameters(self) -> int:
-        """Number of float weights."""
-        constants = (t for t in self.graph.tensors().values() if isinstance(t, Constant) and is_float(t))
-        return sum(math.prod(t.shape) for t in constants)
+        """Number of float and quantised weights."""
+        constants = (t for t in self.graph.tensors().values() if isinstance(t, Constant))
+        return sum(math.prod(t.shape) for t in constants if is_float(t) or is_quantised_weight(t))
 
     def readout(self, output: str | None = None) -> Readout:
         """Return the tensor whose entries are targets: a float output, or the logits before its Softmax."""
