@@ -9,6 +9,7 @@ from onnx_graphsurgeon.ir.tensor import LazyValues
 
 from onnxpath.errors import ModelError, UnsupportedOperator
 from onnxpath.graph.expansions import EXPANSIONS
+from onnxpath.graph.expansions.advice import advice
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import LARGE, Graph, placeholder
 from onnxpath.graph.scope import every_node, settle_scopes
@@ -98,24 +99,15 @@ def _check_operators(model: onnx.ModelProto) -> None:
             missing.setdefault(f"{node.domain or 'ai.onnx'}::{node.op_type}", []).append(node.name or node.output[0])
     if missing:
         lines = [
-            f"  {op} (opset {versions.get(op.split('::')[0].replace('ai.onnx', ''), '?')}): node '{nodes[0]}'"
-            + (f" and {len(nodes) - 1} more" if len(nodes) > 1 else "")
+            f"  {op} (opset {versions.get('' if op.startswith('ai.onnx::') else op.split('::')[0], '?')}): "
+            f"node '{nodes[0]}'" + (f" and {len(nodes) - 1} more" if len(nodes) > 1 else "")
             for op, nodes in missing.items()
         ]
         raise UnsupportedOperator(
             f"the model uses {len(missing)} operator{'s' * (len(missing) > 1)} that standard ONNX does not define:\n"
             + "\n".join(lines)
-            + f"\n{_advice(missing)}"
+            + "\n".join(["", *(advice(missing) or ["export the model to standard ai.onnx operators"])])
         )
-
-
-def _advice(operators: dict[str, list[str]]) -> str:
-    if any(operator.startswith("com.microsoft") for operator in operators):
-        return (
-            "ONNX Runtime puts com.microsoft operators into models that it optimises: save the model at optimisation "
-            "level BASIC, use the file that it was made from, or export it again"
-        )
-    return "export the model to standard ai.onnx operators"
 
 
 def _check_scans(model: onnx.ModelProto) -> None:

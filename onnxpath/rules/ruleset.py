@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from onnxpath.errors import UnsupportedOperator
+from onnxpath.graph.expansions.advice import advice
 from onnxpath.graph.ir import Node
 
 
@@ -138,6 +139,7 @@ class RuleSet:
 
     def unsupported(self, missing: Iterable[Node], opset: int, source: str, target: str) -> UnsupportedOperator:
         """Build the error that lists every node without a rule."""
+        missing = list(missing)
         by_operator: dict[str, list[Node]] = {}
         for node in missing:
             by_operator.setdefault(node.op, []).append(node)
@@ -148,6 +150,7 @@ class RuleSet:
             + (f": {why[operator]}" if operator in why else "")
             for operator, nodes in by_operator.items()
         ]
+        lines += advice(f"{node.domain}::{node.op}" for node in missing if node.domain)
         return UnsupportedOperator(
             f"no {self.name} rule for {len(by_operator)} operator{'s' * (len(by_operator) > 1)} "
             f"on the way from '{target}' to '{source}':\n" + "\n".join(lines) + "\n"
