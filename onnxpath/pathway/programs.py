@@ -12,9 +12,11 @@ import onnx
 
 from onnxpath.backward.target import SEEDS
 from onnxpath.backward.walk import backward
+from onnxpath.graph.canonize import fold_batch_normalization
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph, is_variable, numpy_dtype, replace_uses
 from onnxpath.graph.neurons import NeuronLayer
+from onnxpath.graph.pads import fold_pads
 from onnxpath.graph.query import inputs_of, require_path, upstream
 from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers
 from onnxpath.lowering.layout import as_activation
@@ -47,9 +49,17 @@ class Setup:
         chosen = model.layers(target.readout.output) if layers is None else layers
         return cls(model, tuple(chosen), target.readout.name, target.kind)
 
-    def start(self) -> tuple[Graph, Emitter]:
-        """Return a copy of the model's graph without its outputs, and an emitter on it."""
+    def start(self, fold: bool = True) -> tuple[Graph, Emitter]:
+        """Return a copy of the model's graph without its outputs, and an emitter on it.
+
+        fold: padding and normalization become part of the convolutions, and of the tensors between, only the layers and
+        the logits are sure to stay.
+        """
         graph = self.model.graph.copy()
+        if fold:
+            graph.outputs[:] = [graph.tensor(name) for name in {self.logits, *(layer.name for layer in self.layers)}]
+            fold_pads(graph)
+            fold_batch_normalization(graph, graph.initializer_inputs)
         graph.outputs.clear()
         return graph, Emitter(graph, self.model.provider)
 
@@ -153,7 +163,7 @@ class Setup:
         """x -> logits and, under their own names, every tensor that some layer's program starts from."""
 
         def build() -> onnx.ModelProto:
-            graph, op = self.start()
+            graph, op = self.start(fold=False)
             names = dict.fromkeys(name for layer in self.layers for name in self.cut(layer))
             fed = {t.name for t in graph.inputs}
             expose_tensors(graph, [name for name in names if name not in fed])
@@ -168,7 +178,7 @@ class Setup:
         """
 
         def build() -> onnx.ModelProto:
-            graph, op = self.start()
+            graph, op = self.start(fold=False)
             tensors = graph.tensors()
             names = self.cut(layer)
             for name in names:

@@ -14,10 +14,11 @@ from onnxpath.pathway.finite import check_finite, check_masked_finite
 from onnxpath.pathway.pathway import LayerCount, Pathway, read_logits
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup, mask_name
 from onnxpath.pathway.select import select
+from onnxpath.pathway.select_on_device import select_on_device
 from onnxpath.pathway.selectors import SELECTORS, Scores
 from onnxpath.pathway.selectors.registry import drop_prefix
 from onnxpath.runtime.model import Model
-from onnxpath.runtime.session import Array
+from onnxpath.runtime.session import Array, is_on_device
 from onnxpath.runtime.targets import Target
 
 
@@ -59,12 +60,9 @@ def trace(
         count = rows.stop - rows.start
         runs = max((len(v) for v in part.values() if v.ndim), default=1)
         scores = score(setup, part, target.feed(rows, runs), rows, activity, **options)
-        check_finite(model, target, part, [scores.logits, *scores.signed.values()])
         fixed = Target(target.readout, target.kind, target.feed(rows, runs)[target.kind]).fixed(scores.logits)
-        masks = select(scores.magnitudes(), sparsity, scope)
-        program = setup.masked(with_gradient)
-        fed = {mask_name(layer): _fed_mask(setup, layer, scores, masks) for layer in setup.layers}
-        values = program.run({**part, **fixed.feed(slice(None)), **fed})
+        masks, fed = _cut(setup, target, part, scores, sparsity, scope)
+        values = setup.masked(with_gradient).run({**part, **fixed.feed(slice(None)), **fed})
         check_masked_finite(values.values())
         pathways = [
             _pathway(setup, row, fixed, scores, masks, values[LOGITS], selector, sparsity, scope, named)
@@ -83,9 +81,23 @@ def check_layers(layers: Sequence[NeuronLayer]) -> None:
         )
 
 
+def _cut(
+    setup: Setup, target: Target, feeds: Mapping[str, Array], scores: Scores, sparsity: float, scope: str
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return layer -> bool masks, and the masks to feed; where the scores are on a device, the latter stay there."""
+    if all(is_on_device(score) for score in scores.signed.values()):
+        masks, fed, largest = select_on_device(setup, scores.signed, sparsity, scope)
+        check_finite(setup.model, target, feeds, [scores.logits, largest])
+        return masks, fed
+    check_finite(setup.model, target, feeds, [scores.logits, *scores.signed.values()])
+    masks = select(scores.magnitudes(), sparsity, scope)
+    return masks, {mask_name(layer): _fed_mask(setup, layer, scores, masks) for layer in setup.layers}
+
+
 def _fed_mask(setup: Setup, layer: NeuronLayer, scores: Scores, masks: Mapping[str, Array]) -> Array:
     """Return a layer's mask in the dtype that is fed, in the memory of its scores, which are not needed any more."""
-    mask, memory, dtype = masks[layer.name], scores.signed[layer.name], setup.dtypes[layer.name]
+    mask, dtype = masks[layer.name], setup.dtypes[layer.name]
+    memory: Array = scores.signed[layer.name]
     if memory.dtype != dtype:
         return mask.astype(dtype)
     # New memory for the neurons of a whole batch costs more than the conversion.

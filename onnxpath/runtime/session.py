@@ -101,8 +101,22 @@ class Session:
             raise InputError(f"ONNX Runtime failed on this input: {error}") from error
         return dict(zip(names, binding.get_outputs(), strict=True))
 
+    def keep(self, feeds: Mapping[str, Value]) -> dict[str, Value]:
+        """Run and leave the results where the session runs: arrays on the CPU, device values on CUDA."""
+        return dict(self.run_on_device(feeds) if self.provider == "cuda" else self.run(feeds))
+
     def to_device(self, value: Value) -> ort.OrtValue:
         """Return the value where this session runs."""
         if isinstance(value, ort.OrtValue):
             return value
         return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value), self.provider, 0)
+
+
+def on_host(value: Value) -> Array:
+    """Return a value as an array."""
+    return value.numpy() if isinstance(value, ort.OrtValue) else value
+
+
+def is_on_device(value: Value) -> bool:
+    """True for a value that a program left on its device."""
+    return isinstance(value, ort.OrtValue)

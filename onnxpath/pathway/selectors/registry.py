@@ -16,12 +16,13 @@ from onnxpath.runtime.session import Array
 class Scores:
     """Scores of one run of rows.
 
-    logits: [n, ...] of the unmasked network; signed: layer -> contribution [n, ...]; its magnitude is what selection
-    compares; inactive: layer -> bool [n, ...] where that is defined, or None where it was not asked for.
+    logits: [n, ...] of the unmasked network; signed: layer -> contribution [n, ...], an array, or a device value on
+    CUDA; its magnitude is what selection compares; inactive: layer -> bool [n, ...] where that is defined, or None
+    where it was not asked for.
     """
 
     logits: Array
-    signed: dict[str, Array]
+    signed: dict[str, Any]
     inactive: dict[str, Array] | None
 
     def magnitudes(self) -> dict[str, Array]:

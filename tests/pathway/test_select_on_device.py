@@ -1,0 +1,57 @@
+"""The cut as a program gives what the cut on the host gives; here it runs on the CPU, on CUDA where there is one."""
+
+import numpy as np
+import pytest
+
+import onnxpath
+from onnxpath.pathway.programs import Setup
+from onnxpath.pathway.select import select
+from onnxpath.pathway.select_on_device import cut_program, select_on_device
+from onnxpath.runtime.session import Session, on_host
+from onnxpath.runtime.targets import resolve_target
+
+MODEL = "sample_models/digits_cnn.onnx"
+
+
+@pytest.fixture(scope="module")
+def setup():
+    model = onnxpath.load(MODEL)
+    return Setup.of(model, resolve_target(model, None, 3))
+
+
+def drawn(setup, ties=False):
+    rng = np.random.default_rng(0)
+    values = {n.name: rng.standard_normal((3, *n.shape)).astype(np.float32) for n in setup.layers}
+    return {name: np.round(v) if ties else v for name, v in values.items()}
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+@pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.9, 0.99, 1.0])
+@pytest.mark.parametrize("ties", [False, True])
+def test_equal_to_the_cut_on_the_host(setup, scope, sparsity, ties):
+    scores = drawn(setup, ties)
+    program = cut_program(setup, scope)
+    kept, fed, largest = select_on_device(setup, {k: program.to_device(v) for k, v in scores.items()}, sparsity, scope)
+    expected = select({k: np.abs(v) for k, v in scores.items()}, sparsity, scope)
+    for name, mask in expected.items():
+        np.testing.assert_array_equal(kept[name], mask)
+        np.testing.assert_array_equal(on_host(fed["mask_" + name]), mask.astype(np.float32))
+    flat = np.concatenate([np.abs(v).reshape(3, -1) for v in scores.values()], 1)
+    np.testing.assert_array_equal(largest, flat.max(1))
+
+
+def test_a_pathway_whose_scores_stay_on_the_device(monkeypatch):
+    x = np.random.default_rng(1).random((4, 1, 16, 16)).astype(np.float32)
+    host = onnxpath.attribute(MODEL, x)
+    monkeypatch.setattr(Session, "keep", lambda self, feeds: dict(self.run_on_device(feeds)))
+    device = onnxpath.attribute(MODEL, x)
+    np.testing.assert_array_equal(host.values, device.values)
+    for a, b in zip(host.pathways, device.pathways, strict=True):
+        assert a.jaccard(b) == 1.0
+
+
+def test_nan_is_found_on_the_device(monkeypatch):
+    monkeypatch.setattr(Session, "keep", lambda self, feeds: dict(self.run_on_device(feeds)))
+    x = np.full((1, 1, 16, 16), 3e38, np.float32)
+    with pytest.raises(onnxpath.InputError, match="layer '"):
+        onnxpath.critical_pathway(MODEL, x)
