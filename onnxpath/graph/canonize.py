@@ -16,6 +16,7 @@ from onnxpath.graph.importer import import_model
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import Constant, Graph, Node, scopes
 from onnxpath.graph.load import read_model
+from onnxpath.graph.recurrent import put_time_first
 from onnxpath.graph.quantised import merge_pairs
 
 WINDOWED = {"Conv", "MaxPool", "AveragePool", "LpPool"}
@@ -32,6 +33,7 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
         model = inline_local_functions(model)
     graph = import_model(model)
     lift_constants(graph)
+    put_time_first(graph)
     expand_operators(graph)
     fixed = {*keep, *graph.initializer_inputs}
     fold_constants(graph, fixed)

@@ -22,6 +22,8 @@ def default_of(attribute):
     if attribute.required:
         return inspect.Parameter.empty
     value = onnx.helper.get_attribute_value(attribute.default_value) if attribute.default_value.type else None
+    if isinstance(value, list):
+        return tuple(item.decode() if isinstance(item, bytes) else item for item in value)
     return value.decode() if isinstance(value, bytes) else value
 
 
