@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from onnxpath.attribution.methods import Maps, gradients, method
+from onnxpath.attribution.methods import Maps, gradients, method, wide
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target
@@ -20,5 +20,5 @@ def gradient(model: Model, feeds: Mapping[str, Array], target: Target) -> Maps:
 def input_x_gradient(model: Model, feeds: Mapping[str, Array], target: Target) -> Maps:
     """Return input · gradient (Shrikumar et al., 2016)."""
     result = gradients(model, feeds, target)
-    result.maps = {name: feeds[name] * grad for name, grad in result.maps.items()}
+    result.maps = {name: feeds[name] * wide(grad) for name, grad in result.maps.items()}
     return result

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.methods import Maps, gradients, method
+from onnxpath.attribution.methods import Maps, gradients, method, wide
 from onnxpath.errors import InputError, unknown
 from onnxpath.pathway.programs import LOGITS, Setup
 from onnxpath.pathway.quadrature import points
@@ -41,10 +41,10 @@ def integrated_gradients(
         between = {name: (x0 + alpha * (feeds[name] - x0)).astype(feeds[name].dtype) for name, x0 in start.items()}
         for name, grad in gradients(model, {**feeds, **between}, fixed).maps.items():
             total[name] += weight * grad
-    maps = {name: (feeds[name] - x0) * total[name] for name, x0 in start.items()}
+    maps = {name: (wide(feeds[name]) - x0) * total[name] for name, x0 in start.items()}
     change = fixed.score(logits) - fixed.score(_logits(model, {**feeds, **start}, target))
     delta = sum(m.reshape(len(m), -1).sum(1) for m in maps.values()) - change
-    return Maps({name: m.astype(feeds[name].dtype) for name, m in maps.items()}, logits, np.asarray(delta))
+    return Maps({name: m.astype(wide(feeds[name]).dtype) for name, m in maps.items()}, logits, np.asarray(delta))
 
 
 def _baselines(model: Model, feeds: Mapping[str, Array], given: Any) -> dict[str, Array]:

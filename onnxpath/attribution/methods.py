@@ -55,6 +55,11 @@ def method(name: str, exportable: bool = True) -> Callable[[Function], Function]
     return enter
 
 
+def wide(array: Array) -> Array:
+    """Return 16-bit floats as float32, since their products may vanish or overflow; anything else as it is."""
+    return array.astype(np.promote_types(array.dtype, np.float32), copy=False)
+
+
 def gather(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     """Join the maps of several runs."""
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}

@@ -14,12 +14,14 @@ from onnxpath.backward.target import SEEDS
 from onnxpath.backward.walk import backward
 from onnxpath.graph.canonize import fold_batch_normalization
 from onnxpath.graph.emit import Emitter
+from onnxpath.graph.infer import dtype_of
 from onnxpath.graph.ir import Graph, is_variable, numpy_dtype, replace_uses
 from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.graph.pads import fold_pads
 from onnxpath.graph.query import inputs_of, require_path, upstream
 from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers
 from onnxpath.lowering.layout import as_activation
+from onnxpath.lowering.cast import accumulator, in_dtype
 from onnxpath.rules.masked import under_masks
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.runtime.model import Model
@@ -107,8 +109,10 @@ class Setup:
             for layer in self.layers:
                 a = tensors[layer.name]
                 with op.serving(layer.name, "score"):
-                    g = grads.get(layer.name)
-                    op.add_output(op.Mul(a, op.like(0, a)) if g is None else op.Mul(a, g), SCORE + layer.name)
+                    # Products of 16 bits may vanish or overflow where their factors do neither.
+                    wide, g = in_dtype(op, a, accumulator(a)), grads.get(layer.name)
+                    g = op.like(0, wide) if g is None else in_dtype(op, g, accumulator(a))
+                    op.add_output(op.Mul(wide, g), SCORE + layer.name)
                     if activity and layer.has_zero:
                         op.add_output(op.LessOrEqual(a, op.like(0, a)), INACTIVE + layer.name)
             return self.finish(graph, op)
@@ -185,15 +189,16 @@ class Setup:
                 tensors[name].inputs.clear()
             graph.inputs[:] = [tensors[name] for name in names]
             a = tensors[layer.name]
-            alpha, weight = (op.add_input(name, a.dtype, []) for name in ("alpha", "weight"))
-            before = op.add_input("sum", a.dtype, list(a.shape))
+            alpha, wide = op.add_input("alpha", a.dtype, []), dtype_of(accumulator(a))
+            weight, before = op.add_input("weight", wide, []), op.add_input("sum", wide, list(a.shape))
             scaled = op.Mul(a, alpha)
             replace_uses(a, scaled)
             graph.body.toposort()
             seed = SEEDS[self.kind](op, tensors[self.logits])
             grads = backward(op, self.model.rules, {self.logits: seed}, [scaled.name])
             grad = grads.get(scaled.name)
-            op.add_output(before if grad is None else op.Add(before, op.Mul(grad, weight)), "total")
+            step = None if grad is None else op.Mul(in_dtype(op, grad, accumulator(a)), weight)
+            op.add_output(before if step is None else op.Add(before, step), "total")
             return self.finish(graph, op)
 
         return self.session("path integral", build, layer.name)

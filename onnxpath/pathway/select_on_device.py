@@ -11,7 +11,9 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from onnxpath.graph.emit import Emitter
+from onnxpath.graph.infer import dtype_of
 from onnxpath.graph.ir import Graph, Tensor, onnx_dtype
+from onnxpath.lowering.cast import accumulator
 from onnxpath.pathway.programs import SCORE, Setup, mask_name
 from onnxpath.pathway.select import check_cut
 from onnxpath.pathway.selectors.registry import drop_prefix
@@ -47,7 +49,8 @@ def cut_program(setup: Setup, scope: str) -> Session:
         keep = op.add_input(KEEP, "int64", [None])
         tensors = setup.model.graph.tensors()
         given = {
-            n.name: op.add_input(SCORE + n.name, tensors[n.name].dtype, tensors[n.name].shape) for n in setup.layers
+            n.name: op.add_input(SCORE + n.name, dtype_of(accumulator(tensors[n.name])), tensors[n.name].shape)
+            for n in setup.layers
         }
         sizes = {name: op.Abs(score) for name, score in given.items()}
         flat = {name: op.Cast(op.Reshape(size, [0, -1]), to=onnx.TensorProto.FLOAT) for name, size in sizes.items()}
@@ -60,7 +63,7 @@ def cut_program(setup: Setup, scope: str) -> Session:
             for name in pool:
                 kept = op.reshape_like(op.Greater(flat[name], tau), given[name])
                 op.add_output(kept, KEPT + name)
-                mask = op.Cast(kept, to=onnx_dtype(given[name]))
+                mask = op.Cast(kept, to=onnx_dtype(tensors[name]))
                 op.add_output(mask, mask_name(next(n for n in setup.layers if n.name == name)))
         total = op.Concat(*largest, axis=1) if len(largest) > 1 else largest[0]
         op.add_output(op.ReduceMax(total, [1], keepdims=0), LARGEST)

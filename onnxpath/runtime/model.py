@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 
@@ -290,7 +291,8 @@ def _misfit(info: TensorInfo, value: Array) -> str | None:
     if len(info.shape) != value.ndim or any(isinstance(d, int) and d != n for d, n in sizes):
         hint = "; a single row needs a leading axis" if value.ndim == len(info.shape) - 1 else ""
         return f"input '{info.name}' wants {wanted}, and {given or 'a scalar'} was given{hint}"
-    if value.dtype.kind not in "fiub" or (value.dtype.kind == "f" and np.dtype(info.dtype).kind in "iub"):
+    kind = "f" if value.dtype == ml_dtypes.bfloat16 else value.dtype.kind
+    if kind not in "fiub" or (kind == "f" and np.dtype(info.dtype).kind in "iub"):
         return f"input '{info.name}' wants {info.dtype}, and {value.dtype} was given"
     if not len(value) if value.ndim else False:
         return f"input '{info.name}' has no rows"

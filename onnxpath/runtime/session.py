@@ -12,8 +12,10 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from onnxpath.errors import InputError, ModelError
+from onnxpath.errors import InputError, ModelError, ProviderError
 from onnxpath.graph.load import needs_external_data
+from onnxpath.runtime.bfloat import BFLOAT16, from_bfloat16, to_bfloat16
+from onnxpath.runtime.kernels import NOT_IMPLEMENTED, without_kernel
 from onnxpath.runtime.providers import NAMES
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -49,7 +51,8 @@ class Session:
     """An ONNX Runtime session of one program.
 
     model: the program; provider: "cpu" | "cuda"; optimise: "all" | "basic" | "none".
-    Raises ModelError with ONNX Runtime's words where the program does not load.
+    Raises ProviderError where the provider has no kernels for the program's dtypes, all named; ModelError with ONNX
+    Runtime's words where the program does not load for another reason.
     """
 
     def __init__(self, model: onnx.ModelProto, provider: str = "cpu", optimise: str = "all") -> None:
@@ -66,18 +69,26 @@ class Session:
                     self._session = ort.InferenceSession(path, options, providers=names)
         except Exception as error:
             # ONNX Runtime raises its own classes, one per status; all mean that the program was refused.
+            lacking = without_kernel(model, options, names) if NOT_IMPLEMENTED in str(error) else ""
+            if lacking:
+                raise ProviderError(
+                    f"the {provider.upper()} provider of ONNX Runtime has no kernel for {lacking}, so the program cannot "
+                    "run there; convert the model, or these nodes between Casts, to float32 or float16"
+                ) from error
             raise ModelError(f"ONNX Runtime does not load the program: {error}") from error
         self.inputs = [i.name for i in self._session.get_inputs()]
         self.outputs = [o.name for o in self._session.get_outputs()]
+        ends = [*self._session.get_inputs(), *self._session.get_outputs()]
+        self._bfloats = {end.name for end in ends if end.type == BFLOAT16}
 
     def run(self, feeds: Mapping[str, Value], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """Run on arrays or device values; return arrays by output name. Feeds that are no input are left out.
 
-        Raises InputError where ONNX Runtime fails: with other values or sizes the same session may well work.
+        bfloat16 outputs come as float32 arrays, and any float array may be fed to a bfloat16 input. Raises InputError where ONNX Runtime fails: with other values or sizes the same session may well work.
         """
         names = list(outputs) if outputs is not None else self.outputs
-        if any(isinstance(v, ort.OrtValue) for v in feeds.values()):
-            return {k: v.numpy() for k, v in self.run_on_device(feeds, names).items()}
+        if self._bfloats or any(isinstance(v, ort.OrtValue) for v in feeds.values()):
+            return {k: on_host(v) for k, v in self.run_on_device(feeds, names).items()}
         try:
             values = self._session.run(names, {k: feeds[k] for k in self.inputs if k in feeds})
         except Exception as error:
@@ -92,9 +103,11 @@ class Session:
         binding = self._session.io_binding()
         for name in self.inputs:
             if name in feeds:
-                binding.bind_ortvalue_input(name, self.to_device(feeds[name]))
+                value = feeds[name]
+                narrow = name in self._bfloats and not isinstance(value, ort.OrtValue)
+                binding.bind_ortvalue_input(name, to_bfloat16(value) if narrow else self.to_device(value))
         for name in names:
-            binding.bind_output(name, self.provider)
+            binding.bind_output(name, "cpu" if name in self._bfloats else self.provider)
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:
@@ -114,7 +127,9 @@ class Session:
 
 def on_host(value: Value) -> Array:
     """Return a value as an array."""
-    return value.numpy() if isinstance(value, ort.OrtValue) else value
+    if not isinstance(value, ort.OrtValue):
+        return value
+    return from_bfloat16(value) if value.data_type() == BFLOAT16 else value.numpy()
 
 
 def is_on_device(value: Value) -> bool:

@@ -12,7 +12,7 @@ from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.pathway.programs import LOGITS, Setup
 from onnxpath.pathway.quadrature import points
 from onnxpath.pathway.selectors.registry import SELECTORS, Scores
-from onnxpath.runtime.session import Array
+from onnxpath.runtime.session import Array, on_host
 from onnxpath.runtime.targets import Target
 
 
@@ -33,11 +33,11 @@ def neuron_intgrad(
     scores sum to F(x) - F(layer = 0).
     """
     values = setup.exposed().run_on_device(feeds)
-    logits = values[LOGITS].numpy()
+    logits = on_host(values[LOGITS])
     signed = {layer.name: scores for layer, scores, _ in integrate(setup, feeds, target, n_steps, quadrature, values)}
     inactive = None
     if activity:
-        inactive = {layer.name: values[layer.name].numpy() <= 0 for layer in setup.layers if layer.has_zero}
+        inactive = {layer.name: on_host(values[layer.name]) <= 0 for layer in setup.layers if layer.has_zero}
     return Scores(logits, signed, inactive)
 
 
@@ -56,23 +56,24 @@ def integrate(
     Steps are added up as they come, never stacked.
     """
     start = values if values is not None else setup.exposed().run_on_device(feeds)
-    logits = start[LOGITS].numpy()
+    logits = on_host(start[LOGITS])
     fixed = _fixed(target, logits)
     alphas, weights = points(quadrature, n_steps)
     for layer in setup.layers:
         dtype = setup.dtypes[layer.name]
+        wide = np.promote_types(dtype, np.float32)
         program = setup.path_integral(layer)
         given = {name: start[name] if name in start else feeds[name] for name in setup.cut(layer)}
-        activation = start[layer.name].numpy()
-        total: Any = np.zeros(activation.shape, dtype)
+        activation = on_host(start[layer.name])
+        total: Any = np.zeros(activation.shape, wide)
         for alpha, weight in zip(alphas, weights, strict=True):
-            step = {"alpha": dtype.type(alpha), "weight": dtype.type(weight), "sum": total}
+            step = {"alpha": dtype.type(alpha), "weight": wide.type(weight), "sum": total}
             total = program.run_on_device({**given, **fixed, **step}, ["total"])["total"]
         at_zero = None
         if with_baseline:
-            step = {"alpha": dtype.type(0), "weight": dtype.type(0), "sum": np.zeros(activation.shape, dtype)}
+            step = {"alpha": dtype.type(0), "weight": wide.type(0), "sum": np.zeros(activation.shape, wide)}
             at_zero = program.run({**given, **fixed, **step}, [LOGITS])[LOGITS]
-        yield layer, activation * total.numpy(), at_zero
+        yield layer, activation * on_host(total), at_zero
 
 
 def _fixed(target: Mapping[str, Array], logits: Array) -> dict[str, Array]:
