@@ -24,6 +24,9 @@ STEP = 1e-3  # of finite differences; cases keep their kinks farther away than t
 DERIVATIVE_TOLERANCE = 1e-7  # relative: two Richardson steps leave 1e-12 of truncation and 1e-12 of rounding
 PROVIDER_TOLERANCE = 2e-4  # relative to the largest element: float32 sums in another order
 DIRECTIONS = 3
+SINGLE = {"Resize": (2,), "Upsample": (1,)}  # inputs that stay float32 in a float64 model
+LATE = {"Celu", "GroupNormalization", "MeanVarianceNormalization", "RotaryEmbedding"}
+"""Operators of which no valid float64 model exists, or none that onnx can infer shapes in."""
 OPSETS, IR_VERSIONS = range(21, 27), range(10, 14)
 
 
@@ -58,11 +61,14 @@ def to_double(model):
 
 
 def _double_graph(graph):
+    # The factors of Resize are float32 by definition.
+    single = {node.input[at] for node in graph.node for at in SINGLE.get(node.op_type, ()) if at < len(node.input)}
     for value in [*graph.input, *graph.output, *graph.value_info]:
-        if value.type.tensor_type.elem_type == TensorProto.FLOAT:
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT and value.name not in single:
             value.type.tensor_type.elem_type = TensorProto.DOUBLE
     for tensor in graph.initializer:
-        _double_tensor(tensor)
+        if tensor.name not in single:
+            _double_tensor(tensor)
     for attribute in [attribute for node in graph.node for attribute in node.attribute]:
         if attribute.type == onnx.AttributeProto.GRAPH:
             _double_graph(attribute.g)
@@ -125,10 +131,10 @@ def check_symbolic(case, build, dims):
 def gradients(case, build, *, dims="static", run=reference, double=True):
     """Build the gradient model of a case, check its form, run it; name in wrt -> gradient.
 
-    In float64 the model is converted before it is differentiated; after, where no valid float64 model exists: Celu
-    is defined for float32 alone, and onnx's version converter gives older models float32 constants.
+    In float64 the model is converted before it is differentiated; after, where no valid float64 model exists: some
+    operators have none, and onnx's version converter gives older models float32 constants.
     """
-    late = case.opset < 13 or "Celu" in case.operators
+    late = case.opset < 13 or bool(LATE & case.operators) or case.single_outputs
     model, convert = case.model(dims), doubled if double else dict
     if double and not late:
         model = to_double(model)

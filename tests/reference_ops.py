@@ -9,8 +9,11 @@ import math
 
 import numpy as np
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops.op_scatter_elements import ScatterElements
 
+from tests import reference_image
 from tests.reference_loops import Loop, Scan
+from tests.reference_recurrent import GRU, LSTM, RNN
 
 
 def windows(size, kernel, stride, dilation, pads, ceil_mode):
@@ -56,10 +59,19 @@ class ConvTranspose(OpRun):
 
     def _run(self, x, w, b=None, auto_pad=None, dilations=None, group=1, kernel_shape=None, output_padding=None,
              output_shape=None, pads=None, strides=None):  # fmt: skip
-        assert auto_pad in (None, "NOTSET") and output_shape is None, "ConvTranspose here takes explicit pads only"
         rank, (n, c), m = x.ndim - 2, x.shape[:2], w.shape[1]
         strides, dilations, extra = strides or [1] * rank, dilations or [1] * rank, output_padding or [0] * rank
         pads = pads or [0] * (2 * rank)
+        if output_shape or auto_pad in ("SAME_UPPER", "SAME_LOWER"):
+            wanted = output_shape or [x.shape[2 + a] * strides[a] for a in range(rank)]
+            surplus = [
+                strides[a] * (x.shape[2 + a] - 1) + extra[a] + (w.shape[2 + a] - 1) * dilations[a] + 1 - wanted[a]
+                for a in range(rank)
+            ]
+            small = [max(s, 0) // 2 for s in surplus]
+            large = [max(s, 0) - half for s, half in zip(surplus, small, strict=True)]
+            pads = [*small, *large] if auto_pad == "SAME_UPPER" else [*large, *small]
+            extra = [e - min(s, 0) for e, s in zip(extra, surplus, strict=True)]
         full = [(x.shape[2 + a] - 1) * strides[a] + (w.shape[2 + a] - 1) * dilations[a] + 1 for a in range(rank)]
         y = np.zeros((n, group, m, *full), x.dtype)
         grouped, kernels = x.reshape(n, group, c // group, *x.shape[2:]), w.reshape(group, c // group, *w.shape[1:])
@@ -133,10 +145,59 @@ class GlobalMaxPool(OpRun):
 class BatchNormalization(OpRun):
     op_domain = ""
 
-    def _run(self, x, scale, bias, mean, variance, epsilon, **others):
+    def _run(self, x, scale, bias, mean, variance, epsilon, momentum=0.9, training_mode=0, **others):
         shape = (-1, *[1] * (x.ndim - 2))
+        running = ()
+        if training_mode:
+            axes = (0, *range(2, x.ndim))
+            mix = zip((mean, variance), (x.mean(axis=axes), x.var(axis=axes)), strict=True)
+            running = tuple(old * x.dtype.type(momentum) + new * x.dtype.type(1 - momentum) for old, new in mix)
+            mean, variance = x.mean(axis=axes), x.var(axis=axes)
         scale, bias, mean, variance = (t.reshape(shape) for t in (scale, bias, mean, variance))
-        return ((x - mean) / np.sqrt(variance + x.dtype.type(epsilon)) * scale + bias,)
+        return ((x - mean) / np.sqrt(variance + x.dtype.type(epsilon)) * scale + bias, *running)
+
+
+class LRN(OpRun):
+    op_domain = ""
+
+    def _run(self, x, alpha, beta, bias, size):
+        square = np.zeros_like(x)
+        for c in range(x.shape[1]):
+            square[:, c] = (x[:, max(0, c - (size - 1) // 2) : c + size // 2 + 1] ** 2).sum(axis=1)
+        return (x / (bias + alpha / size * square) ** beta,)
+
+
+class LpNormalization(OpRun):
+    op_domain = ""
+
+    def _run(self, x, axis, p):
+        return (x / (np.abs(x) ** p).sum(axis=axis, keepdims=True) ** x.dtype.type(1 / p),)
+
+
+class MeanVarianceNormalization(OpRun):
+    op_domain = ""
+
+    def _run(self, x, axes):
+        centred = x - x.mean(axis=tuple(axes), keepdims=True)
+        return (centred / (np.sqrt((centred**2).mean(axis=tuple(axes), keepdims=True)) + x.dtype.type(1e-9)),)
+
+
+class GroupNormalization(OpRun):
+    op_domain = ""
+
+    def _run(self, x, scale, bias, epsilon, num_groups, stash_type):
+        groups = x.reshape(x.shape[0], num_groups, -1)
+        centred = groups - groups.mean(axis=2, keepdims=True)
+        normal = centred / np.sqrt((centred**2).mean(axis=2, keepdims=True) + x.dtype.type(epsilon))
+        column = (-1, *[1] * (x.ndim - 2))
+        return (normal.reshape(x.shape) * scale.reshape(column) + bias.reshape(column),)
+
+
+class Scatter(ScatterElements):
+    op_domain = ""
+
+    def _run(self, data, indices, updates, axis=0):
+        return super()._run(data, indices, updates, axis=axis, reduction="none")
 
 
 class LogSoftmax(OpRun):
@@ -170,7 +231,33 @@ class FlatSoftmax(FlatLogSoftmax):
 
 ALWAYS = {
     cls.__name__: cls
-    for cls in (MaxPool, ConvTranspose, Pad, Erf, Gelu, Mean, GlobalMaxPool, BatchNormalization, LogSoftmax, Loop, Scan)
+    for cls in (
+        MaxPool,
+        ConvTranspose,
+        Pad,
+        Erf,
+        Gelu,
+        Mean,
+        GlobalMaxPool,
+        BatchNormalization,
+        LogSoftmax,
+        LRN,
+        LpNormalization,
+        GroupNormalization,
+        Loop,
+        MeanVarianceNormalization,
+        Scan,
+        RNN,
+        GRU,
+        LSTM,
+        Scatter,
+        reference_image.GridSample,
+        reference_image.AffineGrid,
+        reference_image.DeformConv,
+        reference_image.MaxRoiPool,
+        reference_image.LpPool,
+        reference_image.GlobalLpPool,
+    )
 }
 BEFORE_13 = {"Softmax": FlatSoftmax, "LogSoftmax": FlatLogSoftmax}
 

@@ -35,9 +35,10 @@ def infer_shapes(graph: Graph) -> None:
             # A symbol that an earlier inference invented may be invented again for another size.
             declared[name] = [None if str(d).startswith(INVENTED) else d for d in tensor.shape]
             tensor.shape = None
+    state_defaults(graph)
     _infer(graph, tensors)
     for _ in range(ROUNDS):
-        if not settle_loops(graph):
+        if not settle_loops(graph) | settle_normalizations(graph):
             break
         _infer(graph, tensors)
     for name, shape in declared.items():
@@ -77,6 +78,22 @@ def settle_loops(graph: Graph) -> bool:
             entering.shape = shape
             if final.name:
                 final.shape = shape
+    return changed
+
+
+def state_defaults(graph: Graph) -> None:
+    """Write out the default of STFT's `onesided`, which onnx's inference takes for 0 where it is left out."""
+    for node in [node for body in scopes(graph.body) for node in body.nodes if node.op == "STFT"]:
+        node.attrs.setdefault("onesided", 1)
+
+
+def settle_normalizations(graph: Graph) -> bool:
+    """Give GroupNormalization its input's shape, which onnx cannot infer; True where that changed something."""
+    changed = False
+    for node in [node for body in scopes(graph.body) for node in body.nodes if node.op == "GroupNormalization"]:
+        source, made = node.inputs[0], node.outputs[0]
+        if made.shape is None and source.shape is not None:
+            made.shape, made.dtype, changed = list(source.shape), source.dtype, True
     return changed
 
 

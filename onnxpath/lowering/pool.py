@@ -17,11 +17,15 @@ def average_pool_grad(op: Emitter, dy: Tensor, x: Tensor, w: Window, ceil_mode: 
     """Return the gradient of AveragePool's input: every element of a window gets an equal share."""
     if _one_window(w):
         return op.Expand(op.Mul(dy, 1 / math.prod(w["kernel"])), op.shape_of(x))
-    share = _shares(op, dy, x, w, ceil_mode, count_include_pad)
+    return spread(op, _shares(op, dy, x, w, ceil_mode, count_include_pad), x, w)
+
+
+def spread(op: Emitter, share: Tensor, x: Tensor, w: Window) -> Tensor:
+    """Add `share`, one value per window, to every element of the window; return the shape of `x`."""
     # Channels go to the batch axis: one kernel of ones serves any number of them.
-    folded = op.Reshape(share, with_spatial(op, [-1, 1], dy))
-    spread = op.ConvTranspose(folded, op.like(np.ones([1, 1, *w["kernel"]]), dy), **taps(w))
-    return op.reshape_like(fit(op, spread, x, w["pads"]), x)
+    folded = op.Reshape(share, with_spatial(op, [-1, 1], share))
+    full = op.ConvTranspose(folded, op.like(np.ones([1, 1, *w["kernel"]]), share), **taps(w))
+    return op.reshape_like(fit(op, full, x, w["pads"]), x)
 
 
 def _one_window(w: Window) -> bool:

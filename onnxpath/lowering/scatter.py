@@ -55,6 +55,11 @@ def scatter_flat(op: Emitter, dy: Tensor, places: Tensor, x: Tensor) -> Tensor:
     return op.reshape_like(_scatter_nd(op, flat, op.Reshape(places, [-1, 1]), op.Reshape(dy, [-1])), x)
 
 
+def in_flat(op: Emitter, x: Tensor, places: Tensor) -> Tensor:
+    """Return the values of `x` at places given as numbers in the flattened `x`, in the shape of `places`."""
+    return op.Gather(op.Reshape(x, [-1]), places)
+
+
 def scatter_rows(op: Emitter, dy: Tensor, indices: Tensor, x: Tensor, axis: int = 0) -> Tensor:
     """Add the blocks of `dy` at `indices` of ScatterND's form, which count from `axis` of `x`; return the shape of `x`.
 

@@ -86,6 +86,11 @@ class Case:
     def operators(self):
         return {node.op_type for node in self._parsed()}
 
+    @property
+    def single_outputs(self):
+        """True where an output is float32 whatever the input is: the statistics of LayerNormalization."""
+        return any(node.op_type == "LayerNormalization" and len(node.output) > 1 for node in self._parsed())
+
     def rng(self, purpose):
         """A random generator that depends on nothing but the names."""
         return np.random.default_rng(zlib.crc32(f"{self.name} {purpose}".encode()))

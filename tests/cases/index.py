@@ -26,6 +26,16 @@ CASES = [
     case("Gather/embedding", "y = Gather(table, i)", table=weight(6, 3), i=fed([[0, 5], [2, 0]])),
     case("GatherElements", "y = GatherElements<axis = 1>(x, i)", x=real(2, 3), i=constant([[0, 2], [1, 1]])),
     case("GatherElements/axis 0, negative", "y = GatherElements(x, i)", x=real(3, 2), i=fed([[-1, 0], [-1, 1]])),
+    *(
+        case(
+            f"OneHot/axis {axis}",
+            f"y = OneHot<axis = {axis}>(i, d, v)",
+            i=fed([[1, 0], [-1, 2]]),
+            d=constant(3),
+            v=real(2),
+        )
+        for axis in (-1, 1, 0)
+    ),
     case("GatherND", "y = GatherND(x, i)", x=real(3, 4), i=constant([[0, 1], [2, -1], [0, 1]])),
     case("GatherND/whole rows", "y = GatherND(x, i)", x=real(3, 2, 2), i=constant([[2], [0], [-1]])),
     case(

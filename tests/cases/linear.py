@@ -45,6 +45,13 @@ CONV = [
     ("kernel as large as the input", "", (2, 2, 3, 4), (5, 2, 3, 4)),
     ("1-D", "", (2, 3, 8), (4, 3, 3)),
     ("1-D, strides, dilations, pads", "strides = [3], dilations = [2], pads = [2, 1]", (2, 3, 11), (4, 3, 3)),
+    ("3-D", "pads = [1, 0, 1, 0, 1, 1]", (1, 2, 3, 4, 3), (3, 2, 2, 2, 3)),
+    (
+        "3-D, groups, strides, dilations",
+        "group = 2, strides = [1, 2, 2], dilations = [2, 1, 1], pads = [1, 1, 0, 1, 0, 1]",
+        (2, 2, 4, 4, 5),
+        (4, 1, 2, 2, 3),
+    ),
     ("1-D, depthwise, SAME_LOWER", 'group = 3, auto_pad = "SAME_LOWER", strides = [2]', (2, 3, 7), (3, 1, 4)),
 ]
 

@@ -177,6 +177,22 @@ CASES = [
     case("DepthToSpace", "y = DepthToSpace<blocksize = 2>(x)", x=real(2, 8, 2, 3)),
     case("DepthToSpace/CRD", 'y = DepthToSpace<blocksize = 2, mode = "CRD">(x)', x=real(1, 8, 2, 3)),
     case("SpaceToDepth", "y = SpaceToDepth<blocksize = 2>(x)", x=real(2, 2, 4, 6)),
+    *(
+        case(
+            f"CenterCropPad/{what}",
+            f"y = CenterCropPad<{attributes}>(x, s)",
+            x=real(3, 4, 5),
+            s=constant(size),
+            dims=("batch",),
+        )
+        for what, attributes, size in (
+            ("crop", "", [2, 2, 3]),
+            ("pad", "", [4, 7, 6]),
+            ("both", "", [5, 2, 5]),
+            ("axes", "axes = [-1, 0]", [3, 5]),
+        )
+    ),
+    case("OptionalGetElement", "t = OptionalGetElement(x) y = Mul(t, t)", x=real(2, 3)),
     case("Trilu", "y = Trilu(x)", x=real(2, 3, 4)),
     case("Trilu/lower, shifted", "y = Trilu<upper = 0>(x, k)", x=real(4, 3), k=constant(-1)),
     case(

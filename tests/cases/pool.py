@@ -25,6 +25,8 @@ WINDOWS = [
     ("VALID", 'kernel_shape = [3, 3], strides = [2, 2], auto_pad = "VALID"', (1, 2, 6, 7)),
     ("kernel as large as the input", "kernel_shape = [3, 4]", (2, 3, 3, 4)),
     ("1-D", "kernel_shape = [3], strides = [2], pads = [1, 0]", (2, 2, 8)),
+    ("3-D", "kernel_shape = [2, 2, 3], strides = [1, 2, 2], pads = [1, 0, 0, 0, 1, 1]", (1, 2, 3, 4, 5)),
+    ("3-D, dilations", "kernel_shape = [2, 2, 2], dilations = [1, 2, 3], strides = [2, 1, 1]", (1, 1, 4, 4, 5)),
     ("1-D, ceil_mode", "kernel_shape = [3], strides = [2], ceil_mode = 1", (2, 2, 8)),
 ]
 
@@ -57,8 +59,30 @@ CASES = [
         opset=7,
     ),
     *(
+        case(
+            f"LpPool/{what}, p {p}",
+            f"y = LpPool<p = {p}, {attributes}>(x)",
+            x=real(*shape),
+            kinks=(0,),
+            dims=dims_for(attributes),
+        )
+        for what, attributes, shape in WINDOWS
+        for p in ((1, 2, 3) if what == "overlap" else (2,))
+        if "ceil" not in what or "pads" not in what
+    ),
+    *(
+        case(f"GlobalLpPool/p {p}, {len(shape)} axes", f"y = GlobalLpPool<p = {p}>(x)", x=real(*shape), kinks=(0,))
+        for p in (1, 2, 3)
+        for shape in ((2, 3, 4), (2, 2, 3, 3))
+    ),
+    *(
         case(f"{op}/{what}", f"y = {op}(x)", x=real(*shape))
         for op in ("GlobalAveragePool", "GlobalMaxPool")
-        for what, shape in {"2-D": (2, 3, 4, 5), "1-D": (2, 3, 5), "one pixel": (2, 3, 1, 1)}.items()
+        for what, shape in {
+            "2-D": (2, 3, 4, 5),
+            "1-D": (2, 3, 5),
+            "one pixel": (2, 3, 1, 1),
+            "3-D": (2, 2, 2, 3, 2),
+        }.items()
     ),
 ]

@@ -28,8 +28,33 @@ def test_symbolic(case, dims):
     check_symbolic(case, onnxpath.gradient_graph, dims)
 
 
+RANDOM = {"RandomNormalLike", "RandomUniformLike"}
+
+
+@pytest.mark.parametrize("operator", sorted(RANDOM))
+def test_random_numbers_take_no_more_than_a_shape(operator):
+    """The noise that a model draws does not depend on the values: x + noise(x) has the gradient of x."""
+    model = onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["": 21]> m (float[3] x) => (float[3] y) {{ r = {operator}(x) y = Add(x, r) }}'
+    )
+    ones = np.ones(3, np.float32)
+    assert provider(onnxpath.gradient_graph(model), {"x": ones, "grad_y": 2 * ones})["grad_x"].tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_in_training_passes_what_it_kept(training):
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 21]> m (float[200] x, bool t) => (float[200] y)'
+        "<float r = {0.4}> { y, mask = Dropout(x, r, t) }"
+    )
+    ones = np.ones(200, np.float32)
+    values = provider(onnxpath.gradient_graph(model), {"x": ones, "t": np.array(training), "grad_y": ones})
+    np.testing.assert_allclose(values["grad_x"], values["y"], rtol=1e-6)
+    assert (values["y"] == 0).any() == training
+
+
 def test_every_rule_has_a_case():
-    covered = {operator for case in CASES for operator in case.operators}
+    covered = {operator for case in CASES for operator in case.operators} | RANDOM
     assert not sorted(gradient.operators().keys() - covered)
 
 

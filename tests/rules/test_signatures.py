@@ -24,6 +24,8 @@ def default_of(attribute):
     value = onnx.helper.get_attribute_value(attribute.default_value) if attribute.default_value.type else None
     if isinstance(value, list):
         return tuple(item.decode() if isinstance(item, bytes) else item for item in value)
+    if isinstance(value, list):
+        return tuple(v.decode() if isinstance(v, bytes) else v for v in value)
     return value.decode() if isinstance(value, bytes) else value
 
 

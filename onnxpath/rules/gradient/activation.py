@@ -120,11 +120,19 @@ def clip(op, dy, y, input, min=None, max=None):
 
 @gradient("Softmax")
 def softmax(op, dy, y, input, *, axis=-1):
-    if any(node.op == "IsNaN" for node in y.outputs):
-        # Exporters guard attention so: where a mask hides a whole row, the NaN of the softmax is replaced behind it.
+    if replaced_behind(y):
+        # Where a mask hides a whole row, attention replaces the NaN of the softmax behind it; nothing comes back there.
         y = op.Where(op.IsNaN(y), 0, y)
     weighted = op.Mul(dy, y)
     return op.Sub(weighted, op.Mul(y, op.ReduceSum(weighted, [axis], keepdims=1)))
+
+
+def replaced_behind(y):
+    """True where a consumer asks for NaN in `y` or chooses between `y` and something else."""
+    return any(
+        node.op in ("IsNaN", "Where") or (node.op in ("Cast", "Identity") and replaced_behind(node.outputs[0]))
+        for node in y.outputs
+    )
 
 
 @gradient("LogSoftmax")

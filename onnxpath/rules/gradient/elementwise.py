@@ -11,7 +11,10 @@ from onnxpath.rules.gradient.table import gradient
 from onnxpath.rules.ruleset import ZERO
 
 gradient.same("Identity")
+gradient.same("OptionalGetElement")
 gradient.zero("Floor", "Ceil", "Round", "Sign")
+# Of these the input gives no more than its shape.
+gradient.zero("EyeLike", "RandomNormalLike", "RandomUniformLike")
 
 gradient.unary("Abs", lambda op, x, y: op.Sign(x))
 gradient.unary("Exp", lambda op, x, y: y)
@@ -47,11 +50,37 @@ def cast_like(op, dy, y, input, target_type, *, round_mode="up", saturate=1):
     return in_dtype(op, dy, onnx_dtype(input)), ZERO
 
 
-@gradient("Dropout")
+@gradient("Dropout", several=True)
 def dropout(op, dy, y, data, ratio=None, training_mode=None, *, seed=None):
-    if training_mode is not None and not (isinstance(training_mode, Constant) and not training_mode.values.any()):
-        raise UnsupportedOperator(f"Dropout '{y.name}' is in training mode, which has no rule; export for inference")
-    return dy, ZERO, ZERO
+    if training_mode is None or (isinstance(training_mode, Constant) and not training_mode.values.any()):
+        return dy[0], ZERO, ZERO
+    if len(y) < 2 or not y[1].name:
+        raise UnsupportedOperator(
+            f"Dropout '{y[0].name}' may be in training mode and does not put out its mask, so what it dropped is not "
+            "known; export for inference, or with the mask"
+        )
+    # In inference the mask is all true; the scale is that of the mode.
+    keep = op.Sub(1, op.CastLike(ratio if ratio is not None else 0.5, data))
+    scale = op.Where(training_mode, op.Where(op.Equal(keep, 0), 1, keep), 1)
+    return op.Where(y[1], op.Div(dy[0], scale), 0), None, ZERO
+
+
+@gradient("Mod", broadcasts=True)
+def mod(op, dy, y, A, B, *, fmod=0):
+    """The remainder falls by the whole quotient when the divisor grows by one."""
+    if not fmod:
+        raise UnsupportedOperator(f"Mod '{y.name}' has fmod=0 on floats, which ONNX Runtime does not run; set fmod=1")
+    return dy, op.Neg(op.Mul(dy, op.Round(op.Div(op.Sub(A, y), B)))) if op.wants(1) else None
+
+
+@gradient("Range")
+def range_(op, dy, y, start, limit, delta):
+    """How many steps there are is piecewise constant."""
+    total = op.reshape_like(op.ReduceSum(dy, keepdims=0), start)
+    if not op.wants(2):
+        return total, ZERO, None
+    steps = op.CastLike(op.Range(0, op.Size(dy), 1), dy)
+    return total, ZERO, op.reshape_like(op.ReduceSum(op.Mul(dy, steps), keepdims=0), delta)
 
 
 @gradient("Add", broadcasts=True)

@@ -50,3 +50,11 @@ def with_batch_places(op, indices, batch_dims):
         column = op.Reshape(op.Range(0, count, 1), [-1 if i == axis else 1 for i in range(n)])
         columns.append(op.Expand(column, op.Concat(lead, op.const([1]), axis=0)))
     return op.Concat(*columns, indices, axis=-1)
+
+
+@gradient("OneHot")
+def one_hot(op, dy, y, indices, depth, values, *, axis=-1):
+    """The two values get the sums of the cotangent off and on the places."""
+    on = op.ReduceSum(op.Mul(dy, op.OneHot(indices, depth, op.like([0.0, 1.0], dy), axis=axis)), keepdims=0)
+    off = op.Sub(op.ReduceSum(dy, keepdims=0), on)
+    return ZERO, ZERO, op.Concat(op.Reshape(off, [1]), op.Reshape(on, [1]), axis=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.ir import rank
-from onnxpath.lowering.conv import conv_input_grad, conv_weight_grad, static_kernel, window
+from onnxpath.lowering.conv import conv_input_grad, conv_weight_grad, reach, static_kernel, window
 from onnxpath.rules.gradient.table import gradient
 
 
@@ -25,6 +25,61 @@ def conv(
         conv_weight_grad(op, dy, X, W, w, group) if op.wants(1) else None,
         op.ReduceSum(dy, [0, *range(2, rank(X))], keepdims=0) if op.wants(2) else None,
     )
+
+
+@gradient("ConvTranspose")
+def conv_transpose(
+    op,
+    dy,
+    y,
+    X,
+    W,
+    B=None,
+    *,
+    auto_pad="NOTSET",
+    dilations=None,
+    group=1,
+    kernel_shape=None,
+    output_padding=None,
+    output_shape=None,
+    pads=None,
+    strides=None,
+):
+    """The adjoint of Conv: the cotangent is convolved, and takes the input's place in the weight's gradient."""
+    w = window(y, static_kernel(W, kernel_shape), strides, pads, dilations)
+    reached = dy
+    if output_shape or auto_pad in ("SAME_UPPER", "SAME_LOWER"):
+        w["pads"], reached = pads_to_size(op, dy, X, y, w, auto_pad, output_padding, output_shape)
+    conv = {"kernel_shape": w["kernel"], "strides": w["strides"], "dilations": w["dilations"], "pads": w["pads"]}
+    return (
+        op.Conv(reached, W, group=group, **conv) if op.wants(0) else None,
+        conv_weight_grad(op, X, reached, W, w, group) if op.wants(1) else None,
+        op.ReduceSum(dy, [0, *range(2, rank(X))], keepdims=0) if op.wants(2) else None,
+    )
+
+
+def pads_to_size(op, dy, X, y, w, auto_pad, output_padding, output_shape):
+    """Return the pads that ConvTranspose chooses to reach a size, and the part of `dy` that its kernels reach."""
+    n = len(w["kernel"])
+    begin, end, reached = [], [], []
+    for i, (extent, stride, extra) in enumerate(zip(reach(w), w["strides"], output_padding or [0] * n, strict=True)):
+        size = X.shape[2 + i]
+        if output_shape and not isinstance(size, int):
+            raise UnsupportedOperator(
+                f"ConvTranspose '{y.name}' has output_shape over an input whose size is open until run time, so its "
+                "padding cannot be written down; export the model with explicit pads or a fixed size"
+            )
+        surplus = extent + extra - stride
+        if output_shape:
+            surplus += size * stride - output_shape[i - n]
+        total = max(surplus, 0)
+        small, large = total // 2, total - total // 2
+        begin.append(small if auto_pad == "SAME_UPPER" else large)
+        end.append(large if auto_pad == "SAME_UPPER" else small)
+        reached.append(min(surplus, 0))
+    if any(reached):
+        dy = op.Pad(dy, [0] * n + reached, None, list(range(2, 2 + n)))
+    return begin + end, dy
 
 
 @gradient("Gemm", broadcasts=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from onnxpath.errors import ShapeError
 from onnxpath.graph.ir import Constant, rank
 from onnxpath.lowering.concat import concat_grad
-from onnxpath.lowering.conv import with_spatial, window, reach
+from onnxpath.lowering.conv import with_spatial
 from onnxpath.lowering.scatter import fill_around, numbered, put_back, scatter_flat, zeros_like
 from onnxpath.rules.gradient.table import gradient
 from onnxpath.rules.ruleset import ZERO
@@ -139,16 +138,14 @@ def pad(op, dy, y, data, pads, constant_value=None, axes=None, *, mode="constant
 @gradient("Col2Im")
 def col2im(op, dy, y, input, image_shape, block_shape, *, dilations=None, pads=None, strides=None):
     """The adjoint of adding blocks up: along each axis the windows are read again."""
-    if not isinstance(image_shape, Constant) or not isinstance(block_shape, Constant):
-        raise ShapeError(f"Col2Im '{y.name}' has an image or block size known at run time only; export it as a constant")
-    w = window(y, block_shape.values.tolist(), strides, pads, dilations)
-    n = len(w["kernel"])
-    t = op.Pad(dy, w["pads"], None, list(range(2, 2 + n)))
-    for i, size in enumerate(image_shape.values.tolist()):
-        room = size + w["pads"][i] + w["pads"][i + n] - reach(w)[i]
-        starts = np.arange(0, room + 1, w["strides"][i])
-        taps = np.arange(w["kernel"][i]) * w["dilations"][i]
-        t = op.Gather(t, np.add.outer(taps, starts), axis=2 + 2 * i)
+    n = rank(dy) - 2
+    t = op.Pad(dy, pads, None, list(range(2, 2 + n))) if pads else dy
+    for i in range(n):
+        size, kernel = op.Shape(t, start=2 + 2 * i, end=3 + 2 * i), op.Gather(block_shape, [i])
+        kernel, step = op.Squeeze(kernel, [0]), dilations[i] if dilations else 1
+        starts = op.Sub(op.Squeeze(size, [0]), op.Mul(op.Sub(kernel, 1), step))
+        starts, taps = op.Range(0, starts, strides[i] if strides else 1), op.Mul(op.Range(0, kernel, 1), step)
+        t = op.Gather(t, op.Add(op.Unsqueeze(taps, [1]), starts), axis=2 + 2 * i)
     # [rows, channels, tap, block, tap, block, ...]: taps go to the channels.
     t = op.Transpose(t, perm=[0, 1, *range(2, 2 + 2 * n, 2), *range(3, 3 + 2 * n, 2)])
     return op.reshape_like(t, input), ZERO, ZERO
