@@ -9,8 +9,10 @@ import onnx
 
 from onnxpath.backward.walk import backward
 from onnxpath.errors import OnnxPathError, UnknownName, unknown
+from onnxpath.graph.embeddings import default_sources
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph, is_float, numpy_dtype, rank
+from onnxpath.graph.pads import fold_pads
 from onnxpath.graph.query import require_path
 from onnxpath.graph.surgery import as_graph
 from onnxpath.rules.gradient import gradient
@@ -28,7 +30,7 @@ def gradient_graph(
     """Return the model with one more input per output in `of` and one more output per tensor in `wrt`.
 
     model: path, bytes, ModelProto, Graph or Model. wrt: names of inputs, initializers or intermediate tensors; default
-    every float input. of: names of outputs; default every float output. Each name in `of` gets an input
+    every float input, or the only embedding of a model of token ids. of: names of outputs; default every float output. Each name in `of` gets an input
     `<prefix><name>`, the cotangent with the output's shape; each name in `wrt` an output `<prefix><name>` with the
     vector-Jacobian product, of the tensor's shape. All inputs and outputs of the model stay. provider: what the
     spelling is chosen for ("cpu" | "cuda"); the graph is standard ONNX and runs anywhere. rules: "gradient" |
@@ -40,8 +42,9 @@ def gradient_graph(
     table = rule_set(rules) if rules is not None else getattr(model, "rules", gradient)
     graph = as_graph(model, keep=list(wrt or ()))
     targets = _names(graph, of, [t.name for t in graph.outputs if is_float(t)], "output")
-    sources = list(dict.fromkeys(wrt)) if wrt is not None else [t.name for t in graph.inputs if is_float(t)]
+    sources = list(dict.fromkeys(wrt)) if wrt is not None else default_sources(graph)
     _check(graph, sources, targets, prefix)
+    fold_pads(graph, keep=sources)
     op = Emitter(graph, provider)
     tensors = graph.tensors()
     seeds = {}
