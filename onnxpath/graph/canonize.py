@@ -14,7 +14,7 @@ from onnxpath.graph.expansions import expand_operators
 from onnxpath.graph.fold import choose_branches, fold_constants, lift_constants
 from onnxpath.graph.importer import import_model
 from onnxpath.graph.infer import infer_shapes
-from onnxpath.graph.ir import Constant, Graph, Node, scopes
+from onnxpath.graph.ir import Constant, Graph, Node, numpy_dtype, scopes
 from onnxpath.graph.load import read_model
 from onnxpath.graph.recurrent import put_time_first
 from onnxpath.graph.quantised import merge_pairs
@@ -91,7 +91,7 @@ def fold_batch_normalization(graph: Graph, keep: Collection[str] = ()) -> int:
         weight = conv.inputs[1]
         factor = scale / np.sqrt(var + node.attrs.get("epsilon", 1e-5))
         old = np.asarray(conv.inputs[2].values, np.float64) if len(conv.inputs) > 2 else 0.0
-        dtype = weight.dtype
+        dtype = numpy_dtype(weight)
         shape = (-1,) + (1,) * (len(weight.shape) - 1)
         new = [weight.values * factor.reshape(shape), bias + (old - mean) * factor]
         # Named after the node, not the weight: two normalizations may fold into one shared weight.

@@ -14,7 +14,7 @@ from onnx import helper
 from onnx.shape_inference import InferenceError, infer_node_outputs
 from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 
-from onnxpath.errors import ShapeError
+from onnxpath.errors import ShapeError, UnsupportedOperator
 from onnxpath.graph.infer import dims_of, dtype_of
 from onnxpath.graph.ir import (
     Constant,
@@ -298,6 +298,12 @@ class Emitter:
         except InferenceError as error:
             shapes = ", ".join(f"{t.name}: {t.shape}" for t in present)
             raise ShapeError(f"node '{node.name}' ({node.op}) cannot be made from ({shapes}): {error}") from error
+        except onnx.checker.ValidationError as error:
+            dtypes = ", ".join(str(numpy_dtype(t)) if onnx_dtype(t) else "an unknown dtype" for t in present)
+            raise UnsupportedOperator(
+                f"node '{node.name}' cannot be made: {node.op} at opset {self.graph.opset} does not take {dtypes}; "
+                "convert the model to float32 or float16, or export it at a newer opset"
+            ) from error
         for tensor in node.outputs:
             kind = inferred.get(tensor.name)
             if kind is not None and kind.HasField("tensor_type"):

@@ -20,8 +20,8 @@ from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.graph.pads import fold_pads
 from onnxpath.graph.query import inputs_of, require_path, upstream
 from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers
-from onnxpath.lowering.layout import as_activation
 from onnxpath.lowering.cast import accumulator, in_dtype
+from onnxpath.lowering.layout import as_activation
 from onnxpath.rules.masked import under_masks
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.runtime.model import Model

@@ -31,4 +31,5 @@ def from_bfloat16(value: ort.OrtValue) -> Array:
         return np.zeros(shape, np.float32)
     size = int(np.prod(shape))
     bits = np.ctypeslib.as_array((ctypes.c_uint16 * size).from_address(value.data_ptr()))
-    return bits.view(ml_dtypes.bfloat16).reshape(shape).astype(np.float32)
+    array: Array = bits.view(ml_dtypes.bfloat16).reshape(shape).astype(np.float32)
+    return array

@@ -21,16 +21,16 @@ def without_kernel(model: onnx.ModelProto, options: ort.SessionOptions, provider
     typed = shape_inference.infer_shapes(model)
     infos = {v.name: v for v in [*typed.graph.input, *typed.graph.value_info, *typed.graph.output]}
     infos |= {t.name: helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in typed.graph.initializer}
-    groups: dict[tuple[str, tuple[int, ...]], list[onnx.NodeProto]] = {}
+    groups: dict[tuple[str, str], list[onnx.NodeProto]] = {}
     for node in typed.graph.node:
         known = all(name in infos for name in [*node.input, *node.output] if name)
         dtypes = tuple(infos[name].type.tensor_type.elem_type if name else 0 for name in node.input) if known else ()
-        if set(dtypes) & set(NARROW):
-            groups.setdefault((node.op_type, dtypes), []).append(node)
+        if narrow := [d for d in dtypes if d in NARROW]:
+            dtype = str(helper.tensor_dtype_to_np_dtype(narrow[0]))
+            groups.setdefault((node.op_type, dtype), []).append(node)
     found = []
-    for (operator, dtypes), nodes in groups.items():
+    for (operator, dtype), nodes in groups.items():
         if not _runs(typed, nodes[0], infos, options, providers):
-            dtype = helper.tensor_dtype_to_np_dtype(next(d for d in dtypes if d in NARROW))
             more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
             found.append(f"{operator} in {dtype} (node '{nodes[0].name}'{more})")
     return ", ".join(found[:MOST]) + (f" and {len(found) - MOST} more" if len(found) > MOST else "")

@@ -72,8 +72,8 @@ class Session:
             lacking = without_kernel(model, options, names) if NOT_IMPLEMENTED in str(error) else ""
             if lacking:
                 raise ProviderError(
-                    f"the {provider.upper()} provider of ONNX Runtime has no kernel for {lacking}, so the program cannot "
-                    "run there; convert the model, or these nodes between Casts, to float32 or float16"
+                    f"the {provider.upper()} provider of ONNX Runtime has no kernel for {lacking}, so the program "
+                    "cannot run there; convert the model, or these nodes between Casts, to float32 or float16"
                 ) from error
             raise ModelError(f"ONNX Runtime does not load the program: {error}") from error
         self.inputs = [i.name for i in self._session.get_inputs()]
@@ -84,7 +84,8 @@ class Session:
     def run(self, feeds: Mapping[str, Value], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """Run on arrays or device values; return arrays by output name. Feeds that are no input are left out.
 
-        bfloat16 outputs come as float32 arrays, and any float array may be fed to a bfloat16 input. Raises InputError where ONNX Runtime fails: with other values or sizes the same session may well work.
+        bfloat16 outputs come as float32 arrays, and any float array may be fed to a bfloat16 input.
+        Raises InputError where ONNX Runtime fails: with other values or sizes the same session may well work.
         """
         names = list(outputs) if outputs is not None else self.outputs
         if self._bfloats or any(isinstance(v, ort.OrtValue) for v in feeds.values()):
