@@ -67,7 +67,7 @@ def prepare(
         lambda: find_files(inputs),
         lambda: check_writable(out),
     )
-    all_of(lambda: single_input(loaded), lambda: fits(loaded))
+    all_of(lambda: single_input(loaded), lambda: fits(loaded), loaded.require_kernels)
     rank = len(single_input(loaded).shape)
     items = find_inputs(inputs, rank)
     names, warnings = _fitting(loaded, names, output) if names else ([], [])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from onnxpath.errors import ModelError, unknown
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph, Node, Tensor, is_float, onnx_dtype
+from onnxpath.lowering.cast import accumulator, in_dtype
 
 TARGET = "target"
 COTANGENT = "cotangent"
@@ -61,7 +62,8 @@ def seed_target(op: Emitter, tensor: Tensor) -> Tensor:
     target = op.add_input(TARGET, "int64", [rows])
     with op.serving(tensor.name, "target"):
         flat = op.Reshape(tensor, [0, -1])
-        best = op.ArgMax(flat, axis=1, keepdims=1)
+        # Few providers compare bfloat16.
+        best = op.ArgMax(in_dtype(op, flat, accumulator(flat)), axis=1, keepdims=1)
         asked = op.Unsqueeze(target, [1])
         chosen = op.Where(op.Less(asked, op.const(0)), best, asked)
         places = op.Range(op.const(0), op.Squeeze(op.Shape(flat, start=1, end=2), [0]), op.const(1))

@@ -33,7 +33,7 @@ def single_input(model: Model) -> TensorInfo:
             f"model input '{info.name}' has no axes, or their number is unknown, so it is not known what a row is; "
             "export the model with the rank of its input"
         )
-    if info.dtype == "unknown" or np.dtype(info.dtype).kind not in "fiub":
+    if info.dtype == "unknown" or np.dtype(info.dtype).kind not in "fiubV":
         raise InputError(f"model input '{info.name}' is {info.dtype}; files are fed to float and integer inputs")
     return info
 

@@ -161,6 +161,13 @@ class Model:
             self._sessions[key] = session
         return session
 
+    def require_kernels(self) -> None:
+        """Raise ProviderError, which names them, where the provider has no kernels for dtypes in the model."""
+        dtypes = {onnx_dtype(t) for node in self.graph.nodes for t in node.outputs}
+        # Where all is float32 there is a kernel for everything, and a session less to open.
+        if dtypes & {onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE}:
+            self.session("model", self.graph.to_model)
+
     def feeds(self, x: Any) -> dict[str, Array]:
         """Return inputs by name, checked: names, dtypes, ranks, sizes, equal rows, no NaN or Inf.
 
