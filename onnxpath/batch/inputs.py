@@ -275,7 +275,7 @@ def _cast(array: NDArray[Any], dtype: np.dtype[Any], what: str, input_name: str,
         raise InputError(f"{what} is {array.dtype}, model input '{input_name}' wants {dtype}; {remedy}")
     with np.errstate(over="ignore"):
         cast = np.ascontiguousarray(array, dtype=dtype)
-    lost = not np.isfinite(cast).all() if dtype.kind == "f" else not np.array_equal(cast, array)
+    lost = not np.array_equal(cast, array) if dtype.kind in "iub" else not np.isfinite(cast).all()
     if lost:
         span = f"values from {array.min()} to {array.max()}"
         raise InputError(f"{what} holds {span}, more than the {dtype} of model input '{input_name}' can hold")
