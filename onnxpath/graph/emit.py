@@ -32,6 +32,9 @@ from onnxpath.graph.ir import (
 
 Array = np.ndarray[Any, Any]
 
+STEADY = {"Transpose", "Split", "Shape", "Sub", "Mul", "Neg", "Cast", "Unsqueeze", "Squeeze"}
+"""What may leave the body of a loop: cheap, and right even where no iteration is made."""
+
 SHARED_LIMIT = 4096
 """Bytes up to which equal constants are looked for."""
 
@@ -199,13 +202,25 @@ class Emitter:
         """
         schema = schema_of(op_type, self.graph.opset)
         graphs = {k: v.graph.body for k, v in attributes.items() if isinstance(v, Emitter)}
-        for value in attributes.values():
-            if isinstance(value, Emitter):
-                value.graph.cleanup()
+        for inner in (v for v in attributes.values() if isinstance(v, Emitter)):
+            if op_type != "If":
+                self._hoist(inner.graph)
+            inner.graph.cleanup()
         name = self.name(self._origin, self._role, op_type)
         outputs = [Variable(self.name(f"{name}:{i}"), t.dtype, t.shape) for i, t in enumerate(like)]
         self._add(Node(op_type, name, {**attributes, **graphs}, self._as_tensors(schema, inputs), outputs))
         return outputs
+
+    def _hoist(self, body: Graph) -> None:
+        """Take out of a loop's body what is the same in every iteration."""
+        inside = {t.name for t in body.inputs} | {t.name for node in body.nodes for t in node.outputs}
+        outputs = {t.name for t in body.outputs}
+        for node in list(body.nodes):
+            made = {t.name for t in node.outputs}
+            if node.op in STEADY and not made & outputs and not any(t.name in inside for t in node.inputs):
+                body.nodes.remove(node)
+                self._add(node)
+                inside -= made
 
     def sum(self, parts: Sequence[Tensor]) -> Tensor:
         """Add up tensors of one shape."""
