@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -24,18 +25,20 @@ def attribute(
     target: Any = None,
     method: str = "pathway-gradient",
     output: str | None = None,
+    wrt: Sequence[str] | None = None,
     **options: Any,
 ) -> Attribution:
     """Return the attribution map of each row.
 
     model: path, bytes, ModelProto or loaded Model; x: [N, ...] array, list or dict of inputs; target: index, one per
     row, tuple, or a cotangent array; default each row's largest entry; method: a name in `onnxpath list methods`;
-    output: the output explained, default the first float one; options: the method's.
+    output: the output explained, default the first float one; wrt: tensors that get a map, default the float inputs, or
+    the only embedding of a model of token ids ([N, T, D]); options: the method's.
     Raises InputError, UnknownName, UnsupportedOperator.
     """
     chosen = METHODS.get(method)
     options = _checked(chosen, options)
-    loaded = load(model)
+    loaded = load(model, wrt=wrt)
     feeds = loaded.feeds(x)
     goal = resolve_target(loaded, target, rows_of(feeds), output)
     result = chosen.function(loaded, feeds, goal, **options)

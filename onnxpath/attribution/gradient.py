@@ -20,5 +20,6 @@ def gradient(model: Model, feeds: Mapping[str, Array], target: Target) -> Maps:
 def input_x_gradient(model: Model, feeds: Mapping[str, Array], target: Target) -> Maps:
     """Return input · gradient (Shrikumar et al., 2016)."""
     result = gradients(model, feeds, target)
-    result.maps = {name: feeds[name] * wide(grad) for name, grad in result.maps.items()}
+    values = {**feeds, **result.sources}
+    result.maps = {name: values[name] * wide(grad) for name, grad in result.maps.items()}
     return result

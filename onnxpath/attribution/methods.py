@@ -10,7 +10,7 @@ import numpy as np
 
 from onnxpath.pathway.finite import check_finite
 from onnxpath.pathway.pathway import Pathway
-from onnxpath.pathway.programs import GRAD, LOGITS, Setup
+from onnxpath.pathway.programs import GRAD, LOGITS, SOURCE, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
 from onnxpath.registry import Registry
 from onnxpath.runtime.model import Model
@@ -20,13 +20,14 @@ from onnxpath.runtime.targets import Target
 
 @dataclass
 class Maps:
-    """A method's raw result: maps by input name and logits, for all rows."""
+    """A method's raw result: maps by source name and logits, for all rows; sources: the computed sources themselves."""
 
     maps: dict[str, Array]
     logits: Array
     delta: Array | None = None
     pathways: list[Pathway] | None = None
     notes: list[str] = field(default_factory=list)
+    sources: dict[str, Array] = field(default_factory=dict)
 
 
 Function: TypeAlias = Callable[..., Maps]
@@ -66,14 +67,15 @@ def gather(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
 
 
 def gradients(model: Model, feeds: Mapping[str, Array], target: Target) -> Maps:
-    """Return the gradient of the target with respect to every float input, for all rows."""
+    """Return the gradient of the target with respect to every source of the model, for all rows."""
     program = Setup.of(model, target, layers=()).gradient()
-    parts, logits = [], []
+    parts, computed, logits = [], [], []
     for part, rows in model.batches(feeds):
         count = rows.stop - rows.start
         runs = max((len(v) for v in part.values() if v.ndim), default=1)
         values = program.run({**part, **target.feed(rows, runs)})
         check_finite(model, target, part, values.values())
         parts.append({k: v[:count] for k, v in drop_prefix(values, GRAD).items()})
+        computed.append({k: v[:count] for k, v in drop_prefix(values, SOURCE).items()})
         logits.append(values[LOGITS][:count])
-    return Maps(gather(parts), np.concatenate(logits))
+    return Maps(gather(parts), np.concatenate(logits), sources=gather(computed))

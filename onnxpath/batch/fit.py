@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from onnxpath.backward.walk import active_nodes
-from onnxpath.errors import InputError, ModelError
+from onnxpath.errors import InputError
 from onnxpath.graph.query import require_path
 from onnxpath.graph.surgery import require_tensors
 from onnxpath.pathway.selectors import CONTROLS
@@ -45,10 +45,7 @@ def check_attribution(model: Model, methods: Collection[str], target: int | None
     for a pathway method; UnsupportedOperator: nodes without a rule.
     """
     logits = resolve_target(model, target, 1, output).readout.name
-    if not model.float_inputs():
-        kinds = ", ".join(f"'{i.name}' ({i.dtype})" for i in model.inputs)
-        raise ModelError(f"attribution needs a float input, and the model has {kinds}; `onnxpath pathway` needs none")
-    _check_gradient(model, model.float_inputs(), logits)
+    _check_gradient(model, model.sources, logits)
     if "pathway-gradient" in methods:
         check_layers(model.layers(output))
 

@@ -14,6 +14,9 @@ from onnxpath.graph.ir import Graph, Node, Tensor, replace_uses
 Spelling: TypeAlias = Callable[..., Any]
 """f(op, *inputs, *, attributes with defaults) -> the operator's outputs, one tensor or a tuple."""
 
+EXPANDED = "expanded"
+"""The role of the nodes that spell an operator out, in their metadata."""
+
 EXPANSIONS: dict[tuple[str, str], Spelling] = {}
 
 
@@ -30,19 +33,23 @@ def expansion(domain: str, *operators: str) -> Callable[[Spelling], Spelling]:
 
 def expand_operators(graph: Graph) -> None:
     """Replace every node that the table spells, in place; tensors keep their names."""
-    nodes = [n for n in graph.nodes if (n.domain or "", n.op) in EXPANSIONS]
-    if not nodes:
+    if not any((n.domain or "", n.op) in EXPANSIONS for n in graph.nodes):
         return
+    graph.cleanup()  # of what lifted constants leave: nodes without an output cannot be exported
+    nodes = [n for n in graph.nodes if (n.domain or "", n.op) in EXPANSIONS]
     op = Emitter(graph)
     for node in nodes:
         # What comes before may have had no shapes until it was spelled out.
         if any(t.name and (t.shape is None or t.dtype is None) for t in node.inputs):
             graph.body.toposort()
             infer_shapes(graph)
-        with op.serving(node.name, "expanded"):
+        with op.serving(node.name, EXPANDED):
             _replace(op, node)
     graph.body.toposort()
-    graph.notes.append(f"{len(nodes)} nodes were expanded to standard ONNX: {', '.join(sorted({n.op for n in nodes}))}")
+    if nodes:
+        graph.notes.append(
+            f"{len(nodes)} nodes were expanded to standard ONNX: {', '.join(sorted({n.op for n in nodes}))}"
+        )
     graph.cleanup()
 
 

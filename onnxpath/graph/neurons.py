@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onnxpath.graph.embeddings import embeddings
 from onnxpath.graph.ir import Constant, Graph, Node, Tensor, is_float, is_variable, static_shape
 from onnxpath.graph.quantised import folded_relu, varies
 from onnxpath.graph.query import downstream, upstream
@@ -66,7 +67,8 @@ def neuron_layers(graph: Graph, target: str, keep_readout: bool = False) -> tupl
     left out unless keep_readout.
     """
     found = dict(_activations(graph))
-    roots = [t.name for t in graph.inputs]
+    # Ids pass no gradient on, and what is looked up with them does.
+    roots = [t.name for t in graph.inputs] + [e.name for e in embeddings(graph)]
     live = upstream(graph, [target]) & downstream(graph, roots)
     readout = set() if keep_readout else _readout(graph, target)
     layers, left_out = [], {}

@@ -13,6 +13,7 @@ import onnx
 from onnxpath.backward.target import SEEDS
 from onnxpath.backward.walk import backward
 from onnxpath.graph.canonize import fold_batch_normalization
+from onnxpath.graph.embeddings import beginnings
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.infer import dtype_of
 from onnxpath.graph.ir import Graph, is_variable, numpy_dtype, replace_uses
@@ -29,7 +30,7 @@ from onnxpath.runtime.session import Session
 from onnxpath.runtime.targets import Target
 
 LOGITS = "logits_of_program"
-SCORE, INACTIVE, ACTIVATION, GRAD = "score_", "inactive_", "activation_", "grad_"
+SCORE, INACTIVE, ACTIVATION, GRAD, SOURCE = "score_", "inactive_", "activation_", "grad_", "source_"
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,14 @@ class Setup:
     def start(self, fold: bool = True) -> tuple[Graph, Emitter]:
         """Return a copy of the model's graph without its outputs, and an emitter on it.
 
-        fold: padding and normalization become part of the convolutions, and of the tensors between, only the layers and
-        the logits are sure to stay.
+        fold: padding and normalization become part of the convolutions, and of the tensors between, only the
+        layers, the sources and the logits are sure to stay.
         """
         graph = self.model.graph.copy()
         if fold:
-            graph.outputs[:] = [graph.tensor(name) for name in {self.logits, *(layer.name for layer in self.layers)}]
+            sources = self.model.wrt or beginnings(graph)
+            asked = {self.logits, *sources, *(layer.name for layer in self.layers)}
+            graph.outputs[:] = [graph.tensor(name) for name in asked]
             fold_pads(graph)
             fold_batch_normalization(graph, graph.initializer_inputs)
         graph.outputs.clear()
@@ -86,11 +89,15 @@ class Setup:
         return self.session("forward", build)
 
     def gradient(self) -> Session:
-        """x, target -> logits and `grad_<input>` of every float input."""
+        """x, target -> logits, `grad_<source>` of every source, and `source_<source>` of those that are computed."""
+        fed = {t.name for t in self.model.graph.inputs}
+        computed = [name for name in self.model.sources if name not in fed]
 
         def build() -> onnx.ModelProto:
             graph, op = self.start()
-            _gradient_outputs(self, graph, op, self.model.float_inputs())
+            _gradient_outputs(self, graph, op, self.model.sources)
+            for name in computed:
+                op.add_output(graph.tensor(name), SOURCE + name)
             return self.finish(graph, op)
 
         return self.session("gradient", build)
@@ -143,7 +150,7 @@ class Setup:
                     replace_uses(mask, masks[-1])
             graph.body.toposort()
             if with_gradient:
-                _gradient_outputs(self, graph, op, self.model.float_inputs(), under_masks(self.model.rules, masks))
+                _gradient_outputs(self, graph, op, self.model.sources, under_masks(self.model.rules, masks))
             return self.finish(graph, op)
 
         return self.session("masked", build, with_gradient)

@@ -19,6 +19,7 @@ from onnxpath.backward.blocked import estimates
 from onnxpath.backward.target import Readout, readout
 from onnxpath.errors import InputError, unknown
 from onnxpath.graph.canonize import load_graph
+from onnxpath.graph.embeddings import beginnings, default_sources, named_sources
 from onnxpath.graph.ir import Constant, Graph, Variable, is_float, numpy_dtype, onnx_dtype
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 from onnxpath.graph.quantised import is_quantised_weight
@@ -45,29 +46,38 @@ class TensorInfo:
     shape: tuple[int | str | None, ...]
 
 
-def load(source: Any, providers: str = "auto", memory: int = MEMORY, rules: str = gradient.name) -> Model:
+def load(
+    source: Any,
+    providers: str = "auto",
+    memory: int = MEMORY,
+    rules: str = gradient.name,
+    wrt: Sequence[str] | None = None,
+) -> Model:
     """Load a model for explaining.
 
     source: path, bytes, ModelProto or Graph; providers: "auto" (CUDA where it is to be had, else CPU) | "cpu" |
     "cuda"; memory: bytes that one run may hold, which sets how many rows go together; rules: what goes backwards in
     every program of the model, "gradient" | "straight-through" (an estimate for quantised models, named in every
-    result). A Model is returned as it is. Raises ModelError, UnsupportedOperator, ProviderError, UnknownName.
+    result); wrt: names of float tensors that attribution is about, inputs or computed ones whose first axis counts
+    rows, default the float inputs, or the only embedding of a model of token ids. A Model is returned as it is, or
+    with another `wrt`. Raises ModelError, UnsupportedOperator, ProviderError, UnknownName.
     """
     if isinstance(source, Model):
-        return source
+        same = wrt is None or list(wrt) == source.wrt
+        return source if same else Model(source.graph, source.provider, source.path, source.memory, source.rules, wrt)
     table = rule_set(rules)
     provider = resolve(providers)
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None
     graph = source if isinstance(source, Graph) else freed(load_graph(source), provider)
     graph.notes += [note for note in estimates(graph, table) if note not in graph.notes]
-    return Model(graph, provider, path, memory, table)
+    return Model(graph, provider, path, memory, table, wrt)
 
 
 class Model:
     """A canonized graph with its sessions.
 
     graph: the canonized graph, never changed; provider: "cpu" | "cuda"; path: the file, None for bytes and protos;
-    rules: what goes backwards in its programs.
+    rules: what goes backwards in its programs; wrt: what attribution is about, None for the default.
     """
 
     def __init__(
@@ -77,12 +87,14 @@ class Model:
         path: Path | None = None,
         memory: int = MEMORY,
         rules: RuleSet = gradient,
+        wrt: Sequence[str] | None = None,
     ) -> None:
         self.graph = graph
         self.provider = provider
         self.path = path
         self.memory = memory
         self.rules = rules
+        self.wrt = None if wrt is None else named_sources(graph, wrt)
         self._together: bool | None = None
         self._sessions: dict[Hashable, Session] = {}
 
@@ -129,9 +141,13 @@ class Model:
         """Return the neuron layers, and the activations left out with the reason."""
         return neuron_layers(self.graph, self.readout(output).name)
 
-    def float_inputs(self) -> list[str]:
-        """Return the names of the inputs that can have a gradient."""
-        return [t.name for t in self.graph.inputs if is_float(t)]
+    @cached_property
+    def sources(self) -> list[str]:
+        """The tensors that attribution is about: `wrt`, else the float inputs, else the only embedding of the ids.
+
+        Raises ModelError where the model has no float input, and no embedding or several.
+        """
+        return default_sources(self.graph) if self.wrt is None else self.wrt
 
     @property
     def named_rules(self) -> dict[str, str]:
@@ -144,7 +160,7 @@ class Model:
         kind: "exact" | "zero" | "straight-through" | "missing"; rules: name of a rule set, default the model's.
         """
         table_of = rule_set(rules) if rules is not None else self.rules
-        path = between(self.graph, self.float_inputs(), [self.readout(output).name])
+        path = between(self.graph, self.wrt or beginnings(self.graph), [self.readout(output).name])
         table: dict[str, dict[str, list[str]]] = {}
         for kind, nodes in table_of.coverage(path).items():
             table[kind] = {}

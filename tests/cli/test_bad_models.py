@@ -108,16 +108,17 @@ def test_no_float_path(tmp_path, no_reading, verb):
     assert "no float path leads from x to y" in refused(tmp_path / "gradient.onnx", "gradient", path)
 
 
-def test_integer_input_has_pathways_but_no_maps(tmp_path):
+def test_integer_input_has_pathways_and_maps_only_behind_a_table(tmp_path):
     table, w = np.random.default_rng(0).normal(size=(2, 10, 10)).astype(np.float32)
     nodes = "e = Gather(table, ids); r = Relu(e); s = ReduceSum<keepdims = 0>(r, axes); y = MatMul(s, w)"
     text = f"m (int64[n, 5] ids) => (float[n, 10] y) {{ {nodes} }}"
     path = saved(tmp_path, parse(text, table=table, w=w, axes=np.int64([1])))
     np.save(tmp_path / "ids.npy", np.arange(10).reshape(2, 5))
-    assert "attribution needs a float input, and the model has 'ids' (int64)" in refuse(
-        tmp_path, path, "explain", inputs=tmp_path / "ids.npy"
-    )
     assert run("pathway", path, tmp_path / "ids.npy", "-o", tmp_path / "out").code == 0
+    assert run("explain", path, tmp_path / "ids.npy", "-o", tmp_path / "maps").code == 0
+    counted = saved(tmp_path, parse("m (int64[n, 5] ids) => (float[n, 5] y) { f = Cast<to = 1>(ids); y = Relu(f) }"))
+    text = refuse(tmp_path, counted, "explain", inputs=tmp_path / "ids.npy")
+    assert "no float input to differentiate by, and none of its inputs is looked up in a table: 'ids' (int64)" in text
 
 
 def custom(domain, name="Warp"):
