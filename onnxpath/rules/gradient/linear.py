@@ -99,7 +99,8 @@ def gemm(op, dy, y, A, B, C=None, *, alpha=1.0, beta=1.0, transA=0, transB=0):
 
 def known_last(made, like):
     """Give the last two axes of a product the sizes of `like`, which are theirs: only the axes before broadcast."""
-    made.shape = [*made.shape[:-2], *like.shape[-2:]]
+    if made.shape is not None and like.shape is not None:
+        made.shape = [*made.shape[:-2], *like.shape[-2:]]
     return made
 
 
