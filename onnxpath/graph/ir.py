@@ -217,6 +217,17 @@ def numpy_dtype(tensor: Tensor) -> np.dtype[Any]:
     return np.dtype(helper.tensor_dtype_to_np_dtype(onnx_dtype(tensor)))
 
 
+def array_of(constant: Constant) -> np.ndarray[Any, Any]:
+    """Return the values of a constant and leave them as lazy as they are.
+
+    onnx-graphsurgeon writes 4-bit integers back as it read them only while nobody has asked for their values.
+    """
+    values: np.ndarray[Any, Any] = (
+        constant._values.load() if isinstance(constant._values, LazyValues) else constant.values
+    )
+    return values
+
+
 FLOATS = frozenset({TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16})
 
 

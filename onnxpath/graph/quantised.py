@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ml_dtypes
-import numpy as np
+import math
 
-from onnxpath.graph.ir import Constant, Graph, Node, Tensor, is_variable, numpy_dtype, replace_uses
+import ml_dtypes
+
+from onnxpath.graph.ir import Constant, Graph, Node, Tensor, array_of, is_variable, numpy_dtype, replace_uses
 
 LINEAR = {"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"}
 
@@ -26,8 +27,8 @@ def number(parameter: Tensor | None) -> float | None:
     """
     if parameter is None or not parameter.name:
         return 0.0
-    known = isinstance(parameter, Constant) and parameter.values.size == 1
-    return float(parameter.values.reshape(-1)[0]) if known else None
+    known = isinstance(parameter, Constant) and math.prod(parameter.shape) == 1
+    return float(array_of(parameter).reshape(-1)[0]) if known else None
 
 
 def is_quantised_weight(constant: Tensor) -> bool:
@@ -88,6 +89,6 @@ def merge_pairs(graph: Graph) -> None:
 
 def _content(tensor: Tensor) -> object:
     if isinstance(tensor, Constant):
-        values = np.asarray(tensor.values)
+        values = array_of(tensor)
         return values.dtype.name, values.shape, values.tobytes()
     return tensor.name

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 
 from onnxpath.errors import UnsupportedOperator, unknown
-from onnxpath.graph.ir import Constant, numpy_dtype, onnx_dtype
+from onnxpath.graph.ir import Constant, array_of, numpy_dtype, onnx_dtype
 from onnxpath.graph.quantised import integer_range, number
 from onnxpath.lowering.activation import clip_grad
 from onnxpath.lowering.cast import accumulator, in_dtype
@@ -44,8 +44,7 @@ def quantize_linear(
             "quantise to an integer type"
         )
     scale = in_dtype(op, spread(op, y_scale, x, axis, block_size), onnx_dtype(x))
-    zero = spread(op, y_zero_point, x, axis, block_size) if y_zero_point is not None else None
-    low, high = bounds(op, x, scale, zero, *limits)
+    low, high = bounds(op, x, scale, y_zero_point, axis, block_size, *limits)
     dx = clip_grad(op, unscaled(op, in_dtype(op, dy, onnx_dtype(x)), scale), in_dtype(op, x, accumulator(x)), low, high)
     dscale = None
     if op.wants(1):
@@ -54,19 +53,20 @@ def quantize_linear(
     return dx if op.wants(0) else None, dscale, ZERO
 
 
-def bounds(op, x, scale, zero, lowest, highest):
+def bounds(op, x, scale, zero_point, axis, block_size, lowest, highest):
     """Return the ends of the quantised range as values of `x`, a rounding error of the range farther out.
 
     Without that margin the very value that a calibration took as the end falls outside by rounding.
     """
     margin = 2 * (highest - lowest) * float(ml_dtypes.finfo(numpy_dtype(x)).eps)
     ends = lowest - margin, highest + margin
-    step, origin = number(scale), number(zero)
+    step, origin = number(scale), number(zero_point)
     if step is not None and origin is not None:
         return tuple((end - origin) * step for end in ends)
     wide = accumulator(x)
     step = in_dtype(op, scale, wide)
-    origin = op.Cast(zero, to=wide) if zero is not None else op.like(0, step)
+    # Few operators take 4-bit integers, so they are cast first.
+    origin = spread(op, op.Cast(zero_point, to=wide), x, axis, block_size) if zero_point is not None else 0
     return tuple(op.Mul(op.Sub(op.like(end, step), origin), step) for end in ends)
 
 
@@ -80,7 +80,7 @@ def unscaled(op, dy, scale):
 
 def equal(a, b):
     """True for one tensor, and for constants of one value."""
-    return a is b or (isinstance(a, Constant) and isinstance(b, Constant) and np.array_equal(a.values, b.values))
+    return a is b or (isinstance(a, Constant) and isinstance(b, Constant) and np.array_equal(array_of(a), array_of(b)))
 
 
 RULE_SETS = {rules.name: rules for rules in (gradient, straight_through)}
