@@ -51,8 +51,8 @@ def _baselines(model: Model, feeds: Mapping[str, Array], given: Any) -> dict[str
     names = model.sources
     if computed := [name for name in names if name not in feeds]:
         raise InputError(
-            f"integrated-gradients feeds points between a baseline and the input, and {', '.join(computed)} is computed "
-            "by the model; use gradient, input-x-gradient or pathway-gradient, or name inputs in `wrt`"
+            f"integrated-gradients feeds points between a baseline and the input, and {', '.join(computed)} is "
+            "computed by the model; use gradient, input-x-gradient or pathway-gradient, or name inputs in `wrt`"
         )
     by_name = given if isinstance(given, Mapping) else dict.fromkeys(names, 0 if given is None else given)
     if wrong := [name for name in by_name if name not in names]:
