@@ -27,7 +27,9 @@ def infer_shapes(graph: Graph) -> None:
     too; the state of a Loop has the sizes that an iteration does not change.
     """
     # Shapes that the file declares would win over what is inferred, and exporters declare them loosely.
-    known = {t.name for t in graph.inputs}
+    loops = [node for body in scopes(graph.body) for node in body.nodes if node.op == "Loop"]
+    # Nothing tells the rank of a Loop's counter and condition but their declaration.
+    known = {t.name for t in graph.inputs} | {t.name for loop in loops for t in loop.attrs["body"].inputs[:2]}
     tensors = graph.tensors_of_all_scopes()
     declared = {}
     for name, tensor in tensors.items():
