@@ -45,7 +45,7 @@ def quantize_linear(
         )
     scale = in_dtype(op, spread(op, y_scale, x, axis, block_size), onnx_dtype(x))
     low, high = bounds(op, x, scale, y_zero_point, axis, block_size, *limits)
-    dx = clip_grad(op, unscaled(op, in_dtype(op, dy, onnx_dtype(x)), scale), in_dtype(op, x, accumulator(x)), low, high)
+    dx = clip_grad(op, unscaled(op, in_dtype(op, dy, onnx_dtype(x)), scale), x, low, high)
     dscale = None
     if op.wants(1):
         dscale = per_scale(op, op.Neg(op.Mul(dx, op.Div(x, scale))), y_scale, axis, block_size)
@@ -67,7 +67,7 @@ def bounds(op, x, scale, zero_point, axis, block_size, lowest, highest):
     step = in_dtype(op, scale, wide)
     # Few operators take 4-bit integers, so they are cast first.
     origin = spread(op, op.Cast(zero_point, to=wide), x, axis, block_size) if zero_point is not None else 0
-    return tuple(op.Mul(op.Sub(op.like(end, step), origin), step) for end in ends)
+    return tuple(in_dtype(op, op.Mul(op.Sub(op.like(end, step), origin), step), onnx_dtype(x)) for end in ends)
 
 
 def unscaled(op, dy, scale):
