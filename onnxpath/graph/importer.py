@@ -12,6 +12,7 @@ from onnxpath.graph.expansions import EXPANSIONS
 from onnxpath.graph.expansions.advice import advice
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import LARGE, Graph, placeholder
+from onnxpath.graph.newer import at_opset
 from onnxpath.graph.scope import every_node, settle_scopes
 
 OLDEST_OPSET = 7
@@ -22,6 +23,9 @@ NEWEST_OPSET = 26
 def import_model(model: onnx.ModelProto) -> Graph:
     """Convert to the working opset and import; weights are held back from the converter."""
     _check_opset(model)
+    opset, ir_version = _opset(model), model.ir_version
+    if opset > NEWEST_OPSET:
+        model = at_opset(model, NEWEST_OPSET)
     _name_domains(model)
     _check_operators(model)
     _check_scans(model)
@@ -32,7 +36,6 @@ def import_model(model: onnx.ModelProto) -> Graph:
     node_metadata = {
         n.name: {p.key: p.value for p in n.metadata_props} for n in every_node(model.graph) if n.metadata_props
     }
-    opset, ir_version = _opset(model), model.ir_version
     if opset < WORKING_OPSET:
         try:
             model = version_converter.convert_version(model, WORKING_OPSET)
@@ -67,11 +70,8 @@ def _opset(model: onnx.ModelProto) -> int:
 
 def _check_opset(model: onnx.ModelProto) -> None:
     opset = _opset(model)
-    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
-        raise ModelError(
-            f"the model uses opset {opset}; onnxpath reads {OLDEST_OPSET} to {NEWEST_OPSET}, "
-            "what ONNX Runtime runs; export it at an opset in that range"
-        )
+    if opset < OLDEST_OPSET:
+        raise ModelError(f"the model uses opset {opset}; onnxpath reads {OLDEST_OPSET} and newer; export it at a newer one")
 
 
 def _name_domains(model: onnx.ModelProto) -> None:

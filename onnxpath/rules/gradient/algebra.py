@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def einsum(op, dy, y, *inputs, equation):
         )
     else:
         doubled = (None,) * len(inputs)
-    grads = []
+    grads: list[Any] = []
     for i, (x, term) in enumerate(zip(inputs, terms, strict=True)):
         if not op.wants(i):
             grads.append(None)

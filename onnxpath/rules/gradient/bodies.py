@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import onnx
-from onnx import FunctionProto, helper
+from onnx import helper
 from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 
 from onnxpath.errors import UnsupportedOperator
+from onnxpath.graph.bodies import DOMAIN, body_of, write_defaults
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.emit import schema_of
 from onnxpath.graph.infer import INVENTED
@@ -15,8 +16,6 @@ from onnxpath.rules.gradient.table import gradient
 
 BODIES = ("Attention", "CenterCropPad", "NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss")
 """No overflow, no Loop, and no slower than a rule would be; the forward node keeps its own kernel."""
-
-DOMAIN = "onnxpath.body"
 
 
 def spelled_by_schema(operator):
@@ -29,9 +28,11 @@ def spelled_by_schema(operator):
         given = {name: t for name, t in zip(names, inputs, strict=True) if t is not None}
         schema = schema_of(operator, op.graph.opset)
         outputs = [f"output_{i}" for i in range(len(op.given) - op.given[::-1].index(True))]
-        node = node_of(schema, names, outputs, attributes)
+        node = helper.make_node(operator, names, outputs)
+        node.attribute.extend(OnnxExporter.export_attributes(attributes))
+        write_defaults(node, schema)
         types = [helper.make_tensor_type_proto(onnx_dtype(t), t.shape) if t is not None else None for t in inputs]
-        body = body_of(schema, node, types, op.graph.opset)
+        body = body_of(schema, node, types, op.graph.opset, operator)
         node.domain = DOMAIN
         graph = helper.make_graph(
             [node],
@@ -56,29 +57,6 @@ def refuse_short_mask(op, Q, K, V, attn_mask=None, past_key=None, past_value=Non
             f"Attention with a mask for {sizes[0]} of {sum(sizes[1:])} keys, which ONNX Runtime does not run; "
             "pad the mask"
         )
-
-
-def node_of(schema, inputs, outputs, attributes):
-    """Return a node with every attribute that has a default written out, as a function body reads them."""
-    node = helper.make_node(schema.name, inputs, outputs)
-    node.attribute.extend(OnnxExporter.export_attributes(attributes))
-    node.attribute.extend(
-        a.default_value for name, a in schema.attributes.items() if name not in attributes and a.default_value.type
-    )
-    return node
-
-
-def body_of(schema, node, types, opset):
-    """Return the function body for one node, at an opset, as a model-local function."""
-    if schema.has_function:
-        body = FunctionProto.FromString(schema.function_body.SerializeToString())
-    else:
-        given = [t.SerializeToString() if t is not None else b"" for t in types]
-        body = FunctionProto.FromString(schema.get_context_dependent_function(node.SerializeToString(), given))
-    body.domain, body.name = DOMAIN, schema.name
-    del body.opset_import[:]
-    body.opset_import.append(helper.make_opsetid("", opset))
-    return body
 
 
 def forget_symbols(graph, inputs):

@@ -31,7 +31,7 @@ def roi_align(
     if mode == "max":
         return roi_max(op, image, axes, sizes)
     # Bilinear weights of a product grid are products, so the average is a matrix on the left and one on the right.
-    rows, columns = (roi_weights(op, *axis, size) for axis, size in zip(axes, sizes, strict=True))
+    rows, columns = (roi_weights(op, axis, size) for axis, size in zip(axes, sizes, strict=True))
     return op.MatMul(
         op.MatMul(op.Unsqueeze(rows, [1]), image), op.Unsqueeze(op.Transpose(columns, perm=[0, 2, 1]), [1])
     )
@@ -64,8 +64,9 @@ def roi_samples(op, start, end, bins, size, ratio, half):
     return op.Clip(at, 0, op.Sub(size, 1)), on_image, op.Unsqueeze(used, [-2]), weight
 
 
-def roi_weights(op, at, on_image, used, weight, size):
+def roi_weights(op, samples, size):
     """Return the weight of every pixel along one axis for every bin, [regions, bins, size]."""
+    at, _, _, weight = samples
     pixels = op.CastLike(op.Range(0, op.Cast(size, to=7), 1), at)
     hat = op.Relu(op.Sub(1, op.Abs(op.Sub(op.Unsqueeze(at, [-1]), pixels))))
     return op.ReduceSum(op.Mul(hat, op.Unsqueeze(weight, [-1])), [2], keepdims=0)
