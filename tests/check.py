@@ -26,6 +26,7 @@ PROVIDER_TOLERANCE = 2e-4  # relative to the largest element: float32 sums in an
 DIRECTIONS = 3
 SINGLE = {"Resize": (2,), "Upsample": (1,)}  # inputs that stay float32 in a float64 model
 LATE = {"Celu", "GroupNormalization", "MeanVarianceNormalization", "RotaryEmbedding"}
+LATE |= {"QuantizeLinear", "DequantizeLinear"}
 """Operators of which no valid float64 model exists, or none that onnx can infer shapes in."""
 OPSETS, IR_VERSIONS = range(21, 27), range(10, 14)
 

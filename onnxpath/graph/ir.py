@@ -241,10 +241,18 @@ QUANTISED = frozenset(
 )
 """Operators whose first output is a float tensor in integers."""
 
+MOVING = frozenset(
+    "Concat Expand Flatten Gather Identity MaxPool Pad Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
+)
+"""Operators that quantizers leave between QuantizeLinear and DequantizeLinear: they only pick among values."""
+
 
 def carries(tensor: Tensor) -> bool:
     """True for what a gradient may pass: float tensors, and integers that stand for one because they were quantised."""
-    return is_float(tensor) or any(node.op in QUANTISED for node in tensor.inputs)
+    if is_float(tensor) or any(node.op in QUANTISED for node in tensor.inputs):
+        return True
+    moved = onnx_dtype(tensor) not in (TensorProto.INT64, TensorProto.BOOL, TensorProto.STRING)
+    return moved and any(node.op in MOVING and any(map(carries, node.inputs)) for node in tensor.inputs)
 
 
 def rank(tensor: Tensor) -> int:

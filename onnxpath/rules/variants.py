@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 
 from onnxpath.errors import UnsupportedOperator, unknown
-from onnxpath.graph.ir import Constant, array_of, numpy_dtype, onnx_dtype
+from onnxpath.graph.ir import Constant, array_of, is_float, numpy_dtype, onnx_dtype
 from onnxpath.graph.quantised import integer_range, number
 from onnxpath.lowering.activation import clip_grad
 from onnxpath.lowering.cast import accumulator, in_dtype
@@ -51,6 +51,17 @@ def quantize_linear(
         dscale = per_scale(op, op.Neg(op.Mul(dx, op.Div(x, scale))), y_scale, axis, block_size)
         dscale = in_dtype(op, dscale, onnx_dtype(y_scale))
     return dx if op.wants(0) else None, dscale, ZERO
+
+
+@straight_through("Cast")
+def cast(op, dy, y, input, *, round_mode="up", saturate=1, to):
+    # A quantised integer read as a float is a number of steps, and so is what its cotangent counts.
+    return in_dtype(op, dy, onnx_dtype(input)) if is_float(input) else dy
+
+
+@straight_through("CastLike")
+def cast_like(op, dy, y, input, target_type, *, round_mode="up", saturate=1):
+    return in_dtype(op, dy, onnx_dtype(input)) if is_float(input) else dy, ZERO
 
 
 def bounds(op, x, scale, zero_point, axis, block_size, lowest, highest):

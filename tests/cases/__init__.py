@@ -12,6 +12,7 @@ from tests.cases import (
     movement,
     norm,
     pool,
+    quantise,
     recurrent,
     reduce,
     region,
@@ -43,5 +44,6 @@ FAMILIES = (
     sample,
     scatter,
     signal,
+    quantise,
 )
 CASES: list[Case] = [case for family in FAMILIES for case in family.CASES]
