@@ -16,8 +16,9 @@ from onnxpath.graph.importer import import_model
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import Constant, Graph, Node, numpy_dtype, scopes
 from onnxpath.graph.load import read_model
-from onnxpath.graph.recurrent import put_time_first
+from onnxpath.graph.loops import simplify_loops
 from onnxpath.graph.quantised import merge_pairs
+from onnxpath.graph.recurrent import put_time_first
 
 WINDOWED = {"Conv", "MaxPool", "AveragePool", "LpPool"}
 
@@ -38,6 +39,7 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
     fixed = {*keep, *graph.initializer_inputs}
     fold_constants(graph, fixed)
     choose_branches(graph, fixed)
+    simplify_loops(graph)
     make_pads_explicit(graph)
     merge_pairs(graph)
     graph.cleanup()

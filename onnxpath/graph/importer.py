@@ -114,8 +114,8 @@ def _check_scans(model: onnx.ModelProto) -> None:
     old = [n.name or n.output[0] for n in every_node(model.graph) if n.op_type == "Scan" and _opset(model) < 9]
     if old:
         raise UnsupportedOperator(
-            f"the model uses Scan as of opset 8 (node '{old[0]}'), which has a batch axis and sequence lengths that later "
-            "versions dropped; export the model at opset 9 or newer"
+            f"the model uses Scan as of opset 8 (node '{old[0]}'), which has a batch axis and sequence lengths that "
+            "later versions dropped; export the model at opset 9 or newer"
         )
 
 

@@ -50,7 +50,7 @@ def infer_shapes(graph: Graph) -> None:
 
 def _infer(graph: Graph, tensors: dict[str, Tensor]) -> None:
     try:
-        inferred = shape_inference.infer_shapes(graph.to_model(weights=False), data_prop=True)
+        inferred = shape_inference.infer_shapes(graph.to_model(weights=False, lifted=False), data_prop=True)
     except shape_inference.InferenceError as error:
         raise ModelError(f"the shapes of the model contradict each other: {error}") from error
     for scope in every_graph(inferred.graph):

@@ -112,10 +112,11 @@ class Graph:
                     detach(node)
         self.body.toposort()
 
-    def to_model(self, *, weights: bool = True) -> onnx.ModelProto:
+    def to_model(self, *, weights: bool = True, lifted: bool = True) -> onnx.ModelProto:
         """Return the graph as a ModelProto.
 
-        weights: False replaces each initializer above `LARGE` bytes by a placeholder with its dtype and shape.
+        weights: False replaces each initializer above `LARGE` bytes by a placeholder with its dtype and shape; lifted:
+        False leaves a copy of each constant in the subgraphs that read it, where onnx's inference looks for it.
         """
         everything = self.tensors_of_all_scopes().values() if not weights else ()
         constants = [t for t in everything if isinstance(t, Constant) and hasattr(t._values, "nbytes")]
@@ -127,6 +128,8 @@ class Graph:
         finally:
             for tensor, values in held:
                 tensor._values = values
+        if lifted:
+            lift_initializers(model.graph)
         self._restore(model)
         return model
 
@@ -134,7 +137,6 @@ class Graph:
         model.ir_version = IR_VERSION
         model.producer_name = "onnxpath"
         helper.set_model_props(model, self.model_metadata)
-        lift_initializers(model.graph)
         for node in every_node(model.graph):
             for key, value in self.node_metadata.get(node.name, {}).items():
                 node.metadata_props.add(key=key, value=value)
@@ -325,7 +327,7 @@ def detach(node: Node) -> None:
 
 def replace_uses(tensor: Tensor, new: Tensor) -> None:
     """Let every consumer of `tensor` read `new` instead, but for the node that makes `new`."""
-    maker = new.inputs[0]
+    maker = new.inputs[0] if new.inputs else None
     for node in list(tensor.outputs):
         if node is not maker:
             for index, used in enumerate(node.inputs):

@@ -114,3 +114,35 @@ CASES += [
         a=real(3),
     ),
 ]
+
+# As Keras models arrive from tf2onnx: weights and the time as states, the input read by the time.
+KERAS = (
+    "last, n, w2, y = Loop(M, go, h, zero, w)"
+    " <body = b (int64 i, bool c, v, int32 time, float[2, 2] u) => (c2, m, n1, u2, s)"
+    " { c2 = Identity(c)  xt = Gather(x, time)  n1 = Add(time, one)  u2 = Identity(u)"
+    " a = MatMul(xt, u)  k = MatMul(v, u)  f = Add(a, k)  m = Tanh(f)  s = Mul(m, xt) }>"
+)
+READ = (
+    "y, z = Loop(M, go, h) <body = b (int64 i, bool c, v) => (c2, m, s)"
+    " { c2 = Identity(c)  p = Gather<axis = 1>(x, i)  q = Gather<axis = -1>(x, i)  t = Mul(p, q)  m = Add(t, v)"
+    " r = ReduceMax<keepdims = 0>(x)  s = Mul(m, r) }>"
+)
+
+CASES += [
+    case(
+        f"Loop/as from Keras, {trips} trips",
+        KERAS,
+        M=fed(trips),
+        go=constant(True),
+        x=real(3, 2, 2, low=-1, high=1),
+        h=real(2, 2, low=-1, high=1),
+        w=weight(2, 2),
+        zero=constant(0, "int32"),
+        one=constant(1, "int32"),
+        dims=(),
+    )
+    for trips in (3, 2)
+]
+CASES += [
+    case("Loop/reads by number", READ, M=fed(2), go=constant(True), x=real(3, 3), h=real(3)),
+]
