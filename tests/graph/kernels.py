@@ -10,7 +10,7 @@ from onnxpath import gradient_graph
 from onnxpath.graph.canonize import load_graph
 from tests.models import run
 
-VERSIONS = {"com.microsoft": 1, "ai.onnx.ml": 3, "": 18}
+VERSIONS = {"com.microsoft": 1, "ai.onnx.ml": 3}
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Kernel:
     atol: float = 1e-5
     still: tuple = ()
     name: str = ""
+    opset: int = 18
 
     def model(self, symbolic=False):
         """The model; symbolic: every size is open."""
@@ -53,7 +54,7 @@ class Kernel:
             [helper.make_empty_tensor_value_info(name) for name in self.outputs if name],
             [numpy_helper.from_array(given[name], name) for name in self.constant],
         )
-        imports = [helper.make_opsetid(domain, VERSIONS[domain]) for domain in {"", self.domain}]
+        imports = [helper.make_opsetid(domain, VERSIONS.get(domain, self.opset)) for domain in {"", self.domain}]
         return helper.make_model(graph, opset_imports=imports, ir_version=9)
 
     def shape(self, name, value):

@@ -130,6 +130,11 @@ CASES = [
     Kernel("GatherND", {"X": r(2, 5), "places": np.array([[1], [0], [1]], np.int32)}),
     Kernel("SimplifiedLayerNormalization", {"X": r(2, 3, 8), "scale": r(8)}, {"epsilon": 1e-4}, ("y", "v"), domain=""),
     Kernel("SimplifiedLayerNormalization", {"X": r(2, 3, 8), "scale": r(3, 8)}, {"axis": 1}, domain=""),
+    Kernel("LayerNormalization", {"X": r(2, 3, 8), "s": r(8), "b": r(8)}, {"epsilon": 1e-4}, domain="", opset=14),
+    Kernel("ScaledTanh", {"X": r(2, 3)}, {"alpha": 0.3, "beta": 0.6}, domain="", opset=9),
+    Kernel("ParametricSoftplus", {"X": r(2, 3)}, {"alpha": 0.3, "beta": 0.6}, domain="", opset=9),
+    Kernel("Affine", {"X": r(2, 3)}, {"alpha": 0.3, "beta": 0.6}, domain="", opset=9),
+    Kernel("ImageScaler", {"X": r(2, 3, 4, 5)}, {"scale": 0.3, "bias": [0.6, 1.0, 2.0]}, domain="", opset=9),
     Kernel(
         "SkipLayerNormalization",
         {"X": r(2, 3, 8), "skip": r(2, 3, 8), "gamma": r(8), "beta": r(8), "bias": r(8)},

@@ -10,6 +10,7 @@ MODULES = (
     "microsoft.activation",
     "microsoft.linear",
     "microsoft.norm",
+    "microsoft.unlisted",
     "microsoft.movement",
     "microsoft.attention",
     "microsoft.rotary",

@@ -46,14 +46,14 @@ def bias_split_gelu(op, X, bias):
     return op.Mul(left, op.Gelu(right))
 
 
-def scaled_tanh(op, x, alpha=1.0, beta=1.0):
-    """Return alpha · tanh(beta · x)."""
-    return op.Mul(op.Tanh(op.Mul(x, beta)), alpha)
+def scaled_tanh(op, input, *, alpha=1.0, beta=1.0):
+    """alpha · tanh(beta · x)."""
+    return op.Mul(op.Tanh(op.Mul(input, beta)), alpha)
 
 
-def parametric_softplus(op, x, alpha=1.0, beta=1.0):
-    """Return alpha · log(1 + exp(beta · x))."""
-    return op.Mul(op.Softplus(op.Mul(x, beta)), alpha)
+def parametric_softplus(op, X, *, alpha=1.0, beta=1.0):
+    """alpha · log(1 + exp(beta · x))."""
+    return op.Mul(op.Softplus(op.Mul(X, beta)), alpha)
 
 
 ACTIVATIONS: dict[str, Callable[..., Any]] = {
@@ -72,8 +72,8 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "Celu": lambda op, x, alpha=1.0: op.Celu(x, alpha=alpha),
     "HardSigmoid": lambda op, x, alpha=0.2, beta=0.5: op.HardSigmoid(x, alpha=alpha, beta=beta),
     "Clip": lambda op, x, low, high: op.Clip(x, op.like(low, x), op.like(high, x)),
-    "ScaledTanh": scaled_tanh,
-    "ParametricSoftplus": parametric_softplus,
+    "ScaledTanh": lambda op, x, alpha=1.0, beta=1.0: scaled_tanh(op, x, alpha=alpha, beta=beta),
+    "ParametricSoftplus": lambda op, x, alpha=1.0, beta=1.0: parametric_softplus(op, x, alpha=alpha, beta=beta),
 }
 """Name in the attribute `activation` -> spelling f(op, x, *parameters)."""
 
