@@ -1,5 +1,7 @@
 """QuantizeLinear and DequantizeLinear: the straight-through estimator, by formula; nothing silent without it."""
 
+import inspect
+
 import numpy as np
 import onnx
 import pytest
@@ -7,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import onnxpath
 from onnxpath.errors import ModelError, UnsupportedOperator
+from onnxpath.rules.variants import RULE_SETS
 from tests.check import provider, reference
 from tests.models import operators, parse, relative
 
@@ -208,3 +211,32 @@ def test_integer_kernels_are_refused_with_the_reason():
         UnsupportedOperator, match=r"QLinearMatMul .*: it computes in integers; quantise the model in QDQ"
     ):
         onnxpath.gradient_graph(model, rules=STRAIGHT)
+
+
+def test_operators_between_the_pair_only_move_values():
+    nodes = "q = QuantizeLinear(x, s, z); m = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(q);"
+    nodes += "t = Transpose<perm = [0, 2, 3, 1]>(m); r = Reshape(t, shape); y = DequantizeLinear(r, s, z)"
+    model = parse(f"m (float[n, 3, 4, 4] x) => (float[n, 12] y) {{ {nodes} }}", shape=np.int64([0, 12]), **WEIGHTS)
+    x, dy = draw([2, 3, 4, 4], 15)[0], draw([2, 12], 1)[1]
+    made = onnxpath.gradient_graph(model, rules=STRAIGHT)
+    grad = provider(made, {"x": x, "grad_y": dy})["grad_x"]
+    q = np.clip(np.rint(x / np.float32(0.1)), 0, 255).reshape(2, 3, 2, 2, 2, 2).transpose(0, 1, 2, 4, 3, 5)
+    wins = np.eye(4)[q.reshape(2, 3, 2, 2, 4).argmax(-1)] * dy.reshape(2, 2, 2, 3).transpose(0, 3, 1, 2)[..., None]
+    expected = wins.reshape(2, 3, 2, 2, 2, 2).transpose(0, 1, 2, 4, 3, 5).reshape(x.shape)
+    assert relative(grad, estimate(x, expected, 0.1, 0, "UINT8")) < 1e-6
+
+
+def test_an_integer_read_as_a_float_is_a_number_of_steps():
+    text = "m (float[n, 4] x) => (float[n, 4] y) { q = QuantizeLinear(x, s, z); y = Cast<to = 1>(q) }"
+    x, dy = draw([3, 4], 1)
+    grad = provider(onnxpath.gradient_graph(parse(text, **WEIGHTS), rules=STRAIGHT), {"x": x, "grad_y": dy})["grad_x"]
+    assert relative(grad, estimate(x, dy, 0.1, 0, "UINT8") / 0.1) < 1e-6
+
+
+@pytest.mark.parametrize("operator", ["QuantizeLinear", "Cast", "CastLike"])
+def test_signatures(operator):
+    schema = onnx.defs.get_schema(operator, 26)
+    parameters = inspect.signature(RULE_SETS[STRAIGHT].find(operator).function).parameters
+    written = {name for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    assert written == set(schema.attributes)
+    assert len(parameters) == 3 + len(schema.inputs) + len(schema.attributes)
