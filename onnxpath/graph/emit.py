@@ -64,6 +64,15 @@ class Emitter:
         """True where the gradient of input `index` of the node being walked is asked for."""
         return index < len(self.wanted) and self.wanted[index]
 
+    @contextmanager
+    def only(self, index: int) -> Iterator[None]:
+        """Ask for input `index` alone while a rule calls another rule."""
+        before, self.wanted = self.wanted, [i == index for i in range(index + 1)]
+        try:
+            yield
+        finally:
+            self.wanted = before
+
     @property
     def role(self) -> str:
         """What the nodes being made are for, as given to `serving`."""
@@ -187,10 +196,14 @@ class Emitter:
         made = self.inline(copy, dict(zip((t.name for t in body.inputs), inputs, strict=True)), kept)
         return [made[t.name] for t in body.outputs]
 
-    def inside(self) -> Emitter:
-        """Return an emitter for a new subgraph: it reads what this graph makes, and shares its names and constants."""
-        name = self.name(self._origin, self._role, "body")
-        inner = Emitter(Graph(gs.Graph(name=name, opset=self.graph.opset), self.graph.node_metadata), self.provider)
+    def inside(self, body: gs.Graph | None = None) -> Emitter:
+        """Return an emitter for a subgraph, default a new one; it shares this one's names and constants.
+
+        What it makes may read what this graph makes.
+        """
+        if body is None:
+            body = gs.Graph(name=self.name(self._origin, self._role, "body"), opset=self.graph.opset)
+        inner = Emitter(Graph(body, self.graph.node_metadata), self.provider)
         inner._names, inner._next, inner._constants = self._names, self._next, self._constants
         inner._origin, inner._role, inner.walk = self._origin, self._role, self.walk
         return inner

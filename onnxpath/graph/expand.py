@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.infer import infer_shapes
-from onnxpath.graph.ir import Graph, Node, Tensor, replace_uses
+from onnxpath.graph.ir import Graph, Node, Tensor, replace_uses, scopes
 
 Spelling: TypeAlias = Callable[..., Any]
 """f(op, *inputs, *, attributes with defaults) -> the operator's outputs, one tensor or a tuple."""
@@ -33,12 +33,14 @@ def expansion(domain: str, *operators: str) -> Callable[[Spelling], Spelling]:
 
 def expand_operators(graph: Graph) -> None:
     """Replace every node that the table spells, in place; tensors keep their names."""
-    if not any((n.domain or "", n.op) in EXPANSIONS for n in graph.nodes):
+    if not any((n.domain or "", n.op) in EXPANSIONS for body in scopes(graph.body) for n in body.nodes):
         return
     graph.cleanup()  # of what lifted constants leave: nodes without an output cannot be exported
-    nodes = [n for n in graph.nodes if (n.domain or "", n.op) in EXPANSIONS]
-    op = Emitter(graph)
-    for node in nodes:
+    bodies = [(body, n) for body in scopes(graph.body) for n in body.nodes if (n.domain or "", n.op) in EXPANSIONS]
+    nodes = [n for _, n in bodies]
+    outer = Emitter(graph)
+    for body, node in bodies:
+        op = outer if body is graph.body else outer.inside(body)
         # What comes before may have had no shapes until it was spelled out.
         if any(t.name and (t.shape is None or t.dtype is None) for t in node.inputs):
             graph.body.toposort()

@@ -76,11 +76,11 @@ def _check_opset(model: onnx.ModelProto) -> None:
 
 def _name_domains(model: onnx.ModelProto) -> None:
     """Give com.microsoft what ONNX Runtime keeps in ai.onnx and the standard does not know."""
-    for node in model.graph.node:
+    for node in every_node(model.graph):
         own = node.domain in ("", "ai.onnx") and ("com.microsoft", node.op_type) in EXPANSIONS
         if own and not onnx.defs.has(node.op_type, _opset(model), ""):
             node.domain = "com.microsoft"
-    if any(n.domain == "com.microsoft" for n in model.graph.node) and "com.microsoft" not in _domains(model):
+    if any(n.domain == "com.microsoft" for n in every_node(model.graph)) and "com.microsoft" not in _domains(model):
         model.opset_import.add(domain="com.microsoft", version=1)
 
 

@@ -158,6 +158,20 @@ def test_states_of_loops_have_shapes():
     assert body.inputs[2].shape == ["n", 3] and graph.outputs[0].shape == ["n", 3]
 
 
+def test_operators_of_other_domains_are_spelled_out_inside_branches():
+    model = parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 21, "com.microsoft": 1]> m (float[n, 3] x, bool c) => (float[n, 3] y) {'
+        " y = If(c) <then_branch = t () => (a) { h = Sin(x)  a = com.microsoft.QuickGelu<alpha = 1.0>(h) },"
+        " else_branch = e () => (b) { b = Neg(x) }> }"
+    )
+    graph = onnxpath.gradient_graph(model)
+    assert {entry.domain for entry in graph.opset_import if entry.domain} <= {"com.microsoft"}
+    found = run(graph, {"x": X, "c": np.array(True), "grad_y": np.ones_like(X)})
+    h, gate = np.sin(X), 1 / (1 + np.exp(-np.sin(X)))
+    np.testing.assert_allclose(found["y"], h * gate, rtol=1e-5)
+    np.testing.assert_allclose(found["grad_x"], np.cos(X) * gate * (1 + h * (1 - gate)), rtol=1e-4)
+
+
 def test_scan_of_opset_8_is_refused():
     model = parser.parse_model(
         '<ir_version: 3, opset_import: ["": 8]> '
