@@ -3,10 +3,10 @@
 import warnings
 
 import numpy as np
-import onnxruntime
 import torch
 
 import onnxpath
+from tests.exporters.oracle import assert_same_gradient, session_of
 
 torch.backends.mha.set_fastpath_enabled(False)  # the fused kernel has no ONNX spelling
 
@@ -50,13 +50,6 @@ def export(module, inputs, path, exporter, symbolic):
         EXPORTERS[exporter](module, inputs, str(path), symbolic)
 
 
-def session_of(model):
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = 1
-    settings.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
-
-
 def autograd(module, inputs):
     """Outputs, random cotangents and the gradient by every input, as arrays."""
     inputs = [x.detach().clone().requires_grad_(True) for x in inputs]
@@ -82,12 +75,3 @@ def check(path, module, batches):
             np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=1e-4, err_msg="forward")
         for name, value in zip(names(inputs, "grad_x"), grads, strict=True):
             assert_same_gradient(found[name], value)
-
-
-def assert_same_gradient(found, expected):
-    """By relative L2 and cosine of each row: a ReLU or a max-pool on its kink may move single elements."""
-    assert found.shape == expected.shape and found.dtype == expected.dtype == np.float32
-    for a, b in zip(found.reshape(len(found), -1), expected.reshape(len(expected), -1), strict=True):
-        assert np.linalg.norm(b) > 0
-        assert np.linalg.norm(a - b) <= 1e-2 * np.linalg.norm(b)
-        assert a @ b >= 0.9999 * np.linalg.norm(a) * np.linalg.norm(b)
