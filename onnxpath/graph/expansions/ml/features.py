@@ -33,7 +33,7 @@ def scaler(op, X, *, offset=(), scale=()):
 
 @expansion("ai.onnx.ml", "Normalizer")
 def normalizer(op, X, *, norm="MAX"):
-    """x / max(x), x / Σ|x| or x / √Σx² over the features of a row."""
+    """x / max(x), x / Σ abs(x) or x / √Σx² over the features of a row."""
     x = as_float(op, X)
     axis = [rank(x) - 1]
     if norm == "MAX":
