@@ -41,15 +41,16 @@ def _shares(op: Emitter, dy: Tensor, x: Tensor, w: Window, ceil_mode: int, count
 
 
 def _window_counts(op: Emitter, dy: Tensor, ones: Tensor, w: Window, ceil_mode: int, count_include_pad: int) -> Tensor:
-    """Count the elements that each window averages: the mean of ones (zeros where none count) times the kernel."""
+    """Count the elements that each window averages: the sum of ones, zeros where none count."""
     n = len(w["kernel"])
     pads, strides = w["pads"], w["strides"]
     framed = op.Pad(ones, [0, 0, *pads[:n], 0, 0, *pads[n:]], float(count_include_pad)) if any(pads) else ones
     if ceil_mode:
         # A last window may hang over the padded end; what hangs over is never counted.
         framed = op.Pad(framed, [0] * (n + 4) + [s - 1 for s in strides])
-    total = op.AveragePool(framed, **taps(w))
+    # Not an AveragePool: ONNX Runtime would fuse the Pad into it, and then refuses pads as wide as the kernel.
+    total = op.Conv(framed, op.like(np.ones([1, 1, *w["kernel"]]), dy), **taps(w))
     if ceil_mode:
         # A window that would start in the padding at the end is not made by the forward operator.
         total = op.Slice(total, [0] * n, spatial_of(op, dy), list(range(2, 2 + n)))
-    return op.Mul(total, math.prod(w["kernel"]))
+    return total
