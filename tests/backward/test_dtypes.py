@@ -31,7 +31,7 @@ def test_float16(name, ends):
         found = onnxpath.attribute(narrow, fed, method=method)
         np.testing.assert_array_equal(found.prediction, exact.prediction)
         angles = [cosine(a, b) for a, b in zip(found.values, exact.values, strict=True)]
-        # Of a thousand ReLUs a few sit so near their kink that the rounding flips them, and neurons near the cut change.
+        # A few ReLUs sit so near their kink, and neurons so near the cut, that rounding flips them.
         middle, least = (0.99, 0.95) if method == "pathway-gradient" else (0.9995, 0.98)
         assert np.median(angles) > middle and min(angles) > least, (method, angles)
 
