@@ -1,0 +1,21 @@
+"""Operators between floats that have no gradient rule, and what to do instead."""
+
+from __future__ import annotations
+
+from onnxpath.rules.gradient.table import gradient
+
+gradient.refuse(
+    "ConcatFromSequence",
+    "Optional",
+    "SequenceAt",
+    "SequenceConstruct",
+    "SequenceErase",
+    "SequenceInsert",
+    "SequenceMap",
+    "SplitToSequence",
+    why="sequences and optionals are not followed; export the model with Split and Concat",
+)
+gradient.refuse("Bernoulli", why="it draws, and the draw has no derivative by its probability; export for inference")
+gradient.refuse("BitCast", why="it reads the bits of numbers as other numbers")
+gradient.refuse("MelWeightMatrix", why="its bins jump with its edges; compute the matrix once and make it a constant")
+gradient.refuse("Unique", why="how many values come out depends on the values; end the gradient before it with `of`")
