@@ -9,16 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import onnx
+from machine import heading, machine
 from networks import BUILDERS
 from worker import PROGRAMS
 
@@ -97,19 +95,6 @@ def models(names: list[str], folder: Path) -> list[tuple[str, Path]]:
     return chosen
 
 
-def machine(threads: int) -> dict[str, object]:
-    """Return what the numbers depend on beside the code."""
-    packages = {name: version(name) for name in ("onnxpath", "onnx", "numpy")}
-    packages["onnxruntime"] = __import__("onnxruntime").__version__
-    return {
-        "date": date.today().isoformat(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "threads": threads,
-        "versions": packages,
-    }
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -119,8 +104,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of every session (default 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every time")
     asked = parser.parse_args()
-    about = {**machine(asked.threads), "batch": asked.batch, "repeat": asked.repeat}
-    print(", ".join(f"{key}: {value}" for key, value in about.items()))
+    about = {**machine(), "threads": asked.threads, "batch": asked.batch, "repeat": asked.repeat}
+    print(heading(about))
     print(f"{'':14}{'forward':>10}{'gradient':>10}{'pathway':>10}   {'gradient/forward':>18}{'pathway/forward':>18}")
     print(f"{'':14}{'ms':>10}{'ms':>10}{'ms':>10}   {'median (shortest)':>18}{'median (shortest)':>18}")
     rows, times = {}, {}
