@@ -28,11 +28,14 @@ def integrated_gradients(
 ) -> Maps:
     """Return (x - x') · mean gradient on the straight line from x' to x (Sundararajan et al., 2017).
 
-    baselines: x', a scalar, an array that broadcasts to the input, or a dict by input name; default 0 in the model's
-    input space. n_steps: points; quadrature: what Captum calls method, or "midpoint". Steps are added up as they come,
-    so memory does not grow with n_steps. The convergence delta is sum(map) - (F(x) - F(x')).
+    baselines: x', a scalar, an array that broadcasts to the input (or the embedding), or a dict by name; default 0 in
+    the model's input space. n_steps: points; quadrature: what Captum calls method, or "midpoint". Steps are added up
+    as they come, so memory does not grow with n_steps. The convergence delta is sum(map) - (F(x) - F(x')).
     Raises InputError, UnknownName: baselines that fit no input, no quadrature of that name.
     """
+    if computed := [name for name in model.sources if name not in feeds]:
+        feeds = {**feeds, **gradients(model, feeds, target).sources}
+        model = model.beginning_at(computed)
     start = _baselines(model, feeds, baselines)
     logits = _logits(model, feeds, target)
     fixed = target.fixed(logits)
@@ -49,11 +52,6 @@ def integrated_gradients(
 
 def _baselines(model: Model, feeds: Mapping[str, Array], given: Any) -> dict[str, Array]:
     names = model.sources
-    if computed := [name for name in names if name not in feeds]:
-        raise InputError(
-            f"integrated-gradients feeds points between a baseline and the input, and {', '.join(computed)} is "
-            "computed by the model; use gradient, input-x-gradient or pathway-gradient, or name inputs in `wrt`"
-        )
     by_name = given if isinstance(given, Mapping) else dict.fromkeys(names, 0 if given is None else given)
     if wrong := [name for name in by_name if name not in names]:
         raise unknown("float input", wrong, names)

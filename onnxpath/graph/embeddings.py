@@ -38,7 +38,7 @@ class Embedding:
 
 
 def embeddings(graph: Graph) -> list[Embedding]:
-    """Return the look-ups in constant tables whose places are the values of an integer input.
+    """Return the look-ups in constant tables whose places are the values of an integer input, in the inputs' order.
 
     The look-ups of one EmbedLayerNormalization are one: what it makes.
     """
@@ -52,7 +52,8 @@ def embeddings(graph: Graph) -> list[Embedding]:
         made = _fused(graph, node) or node.outputs[0]
         shape = tuple(made.shape) if made.shape is not None else ()
         found.setdefault(made.name, Embedding(made.name, source.name, table.name, tuple(table.shape), shape))
-    return list(found.values())
+    order = [t.name for t in graph.inputs]
+    return sorted(found.values(), key=lambda embedding: order.index(embedding.input))
 
 
 def default_sources(graph: Graph) -> list[str]:

@@ -12,6 +12,7 @@ from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph, Tensor, Variable, rank, replace_uses
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
+from onnxpath.graph.query import downstream
 
 MASK_PREFIX = "mask_"
 
@@ -63,6 +64,23 @@ def _layers_of(graph: Graph, keep_readout: bool) -> dict[str, NeuronLayer]:
     """Return the neuron layers on the way to any output, by name in graph order."""
     found = {layer.name: layer for t in graph.outputs for layer in neuron_layers(graph, t.name, keep_readout)[0]}
     return {t.name: found[t.name] for node in graph.nodes for t in node.outputs if t.name in found and t.outputs}
+
+
+def begin_at(graph: Graph, names: Sequence[str]) -> Graph:
+    """Return a copy in which the named tensors are inputs, fed instead of computed; the other inputs stay.
+
+    Raises UnknownName; ModelError where one of them is computed from another.
+    """
+    cut = graph.copy()
+    known = require_tensors(cut, names)
+    after = {name: downstream(cut, [name]) - {name} for name in names}
+    if nested := [f"'{b}' from '{a}'" for a in names for b in names if b in after[a]]:
+        raise ModelError(f"tensors to begin at are computed from each other ({', '.join(nested)}); name one of them")
+    for name in names:
+        known[name].inputs.clear()
+        cut.inputs.append(known[name])
+    cut.cleanup()
+    return cut
 
 
 def mask_layers(op: Emitter, layers: Sequence[NeuronLayer], per: str = "neuron") -> dict[str, Variable]:

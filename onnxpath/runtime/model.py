@@ -24,6 +24,7 @@ from onnxpath.graph.ir import Constant, Graph, Variable, is_float, numpy_dtype, 
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 from onnxpath.graph.quantised import is_quantised_weight
 from onnxpath.graph.query import between
+from onnxpath.graph.surgery import begin_at
 from onnxpath.rules.gradient import gradient
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.rules.variants import rule_set
@@ -97,6 +98,7 @@ class Model:
         self.wrt = None if wrt is None else named_sources(graph, wrt)
         self._together: bool | None = None
         self._sessions: dict[Hashable, Session] = {}
+        self._later: dict[tuple[str, ...], Model] = {}
 
     @cached_property
     def inputs(self) -> list[TensorInfo]:
@@ -148,6 +150,14 @@ class Model:
         Raises ModelError where the model has no float input, and no embedding or several.
         """
         return default_sources(self.graph) if self.wrt is None else self.wrt
+
+    def beginning_at(self, names: Sequence[str]) -> Model:
+        """Return the model in which computed tensors are inputs, beside its own; made when first asked for."""
+        key = tuple(names)
+        if key not in self._later:
+            graph = begin_at(self.graph, names)
+            self._later[key] = Model(graph, self.provider, None, self.memory, self.rules, self.sources)
+        return self._later[key]
 
     @property
     def named_rules(self) -> dict[str, str]:
