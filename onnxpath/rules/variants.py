@@ -17,8 +17,8 @@ from onnxpath.rules.ruleset import ZERO, RuleSet
 straight_through = RuleSet(
     "straight-through",
     gradient,
-    about="the gradient passes QuantizeLinear where x / scale + zero_point lies inside the quantised range, "
-    "and is zero outside: an estimate, since the true derivative is zero almost everywhere",
+    about="the gradient passes QuantizeLinear where x / scale + zero_point lies inside the quantised range "
+    "or rounds to its end, and is zero outside: an estimate, since the true derivative is zero almost everywhere",
 )
 
 
@@ -65,20 +65,26 @@ def cast_like(op, dy, y, input, target_type, *, round_mode="up", saturate=1):
 
 
 def bounds(op, x, scale, zero_point, axis, block_size, lowest, highest):
-    """Return the ends of the quantised range as values of `x`, a rounding error of the range farther out.
+    """Return the ends of the quantised range as values of `x`: half a step farther out, what still rounds to them.
 
-    Without that margin the very value that a calibration took as the end falls outside by rounding.
+    A zero point is rounded to an integer, which moves both ends by up to half a step from the values that a calibration
+    saw: without that half, the black background of a picture has no gradient. An end at zero has not moved, and is
+    where a folded ReLU has its kink: there a rounding error is all.
     """
-    margin = 2 * (highest - lowest) * float(ml_dtypes.finfo(numpy_dtype(x)).eps)
-    ends = lowest - margin, highest + margin
+    error = 2 * (highest - lowest) * float(ml_dtypes.finfo(numpy_dtype(x)).eps)
     step, origin = number(scale), number(zero_point)
     if step is not None and origin is not None:
-        return tuple((end - origin) * step for end in ends)
+        low, high = (error if end == origin else 0.5 for end in (lowest, highest))
+        return (lowest - low - origin) * step, (highest + high - origin) * step
     wide = accumulator(x)
     step = in_dtype(op, scale, wide)
     # Few operators take 4-bit integers, so they are cast first.
-    origin = spread(op, op.Cast(zero_point, to=wide), x, axis, block_size) if zero_point is not None else 0
-    return tuple(in_dtype(op, op.Mul(op.Sub(op.like(end, step), origin), step), onnx_dtype(x)) for end in ends)
+    origin = op.like(0, step) if zero_point is None else op.Cast(zero_point, to=wide)
+    origin = spread(op, origin, x, axis, block_size)
+    error, half = op.like(error, step), op.like(0.5, step)
+    low, high = (op.Where(op.Equal(origin, end), error, half) for end in (lowest, highest))
+    ends = op.Sub(op.Sub(lowest, low), origin), op.Sub(op.Add(highest, high), origin)
+    return tuple(in_dtype(op, op.Mul(end, step), onnx_dtype(x)) for end in ends)
 
 
 def unscaled(op, dy, scale):
