@@ -14,7 +14,7 @@ def blocking(rules: RuleSet, nodes: Iterable[Node]) -> dict[str, list[Node]]:
     """Return the nodes that pass nothing under these rules and something under others, by the other set's name."""
     found: dict[str, list[Node]] = {}
     for node in nodes:
-        rule = rules.find(node.op)
+        rule = rules.rule_of(node)
         if rule is not None and rule.instead:
             found.setdefault(rule.instead, []).append(node)
     return found
@@ -27,7 +27,7 @@ def require_open(
     choices = blocking(rules, nodes)
     if not choices:
         return
-    zero = {n.name for n in nodes if (rule := rules.find(n.op)) is not None and rule.function is None}
+    zero = {n.name for n in nodes if (rule := rules.rule_of(n)) is not None and rule.function is None}
     closed = {n.name for group in choices.values() for n in group}
     shut = _sources(targets, zero, nodes)
     lost = [name for name in wrt if name in _sources(targets, zero - closed, nodes) and name not in shut]
@@ -56,7 +56,7 @@ def estimates(graph: Graph, rules: RuleSet) -> list[str]:
         f"gradients leave out what goes through them; rules='{name}' (`--rules {name}`) estimates it"
         for name, group in blocking(rules, path).items()
     ]
-    passed = [n.name for n in path if (rule := rules.find(n.op)) is not None and rule.straight_through]
+    passed = [n.name for n in path if (rule := rules.rule_of(n)) is not None and rule.straight_through]
     if passed:
         notes.append(f"rules '{rules.name}' at {_few(passed)}: {rules.about}")
     return notes

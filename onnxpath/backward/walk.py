@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,15 @@ from onnxpath.graph.query import between
 from onnxpath.rules.ruleset import ZERO, Rule, RuleSet
 
 
+@dataclass(frozen=True)
+class Step:
+    """One node of a walk: the cotangents of its outputs, and what it gave to which inputs."""
+
+    node: Node
+    given: list[Tensor | None]
+    passed: list[tuple[Tensor, Tensor]]
+
+
 def backward(
     op: Emitter,
     rules: RuleSet,
@@ -22,11 +32,12 @@ def backward(
     wrt: Iterable[str],
     role: str = "grad",
     nodes: Sequence[Node] | None = None,
+    steps: list[Step] | None = None,
 ) -> dict[str, Tensor]:
     """Propagate cotangents from `seeds` to `wrt` through the emitter's graph.
 
     seeds: tensor name -> its cotangent; wrt: names of the tensors whose cotangents are wanted; nodes: what to walk, in
-    topological order, default the whole graph.
+    topological order, default the whole graph; steps: what each node got and gave is appended here.
     Returns the cotangent of each name in `wrt` that a float path connects to a seed; the others are left out.
     Raises UnsupportedOperator, with every node that lacks a rule, before a node is made; ModelError where quantisation
     ends every path.
@@ -40,8 +51,11 @@ def backward(
         if all(d is None for d in dy):
             continue
         with op.serving(node.name, role):
-            for tensor, grad in _apply(op, rules, node, dy, wanted):
-                cotangents.setdefault(tensor.name, []).append(grad)
+            pairs = _apply(op, rules, node, dy, wanted)
+        if steps is not None:
+            steps.append(Step(node, dy, pairs))
+        for tensor, grad in pairs:
+            cotangents.setdefault(tensor.name, []).append(grad)
     tensors = op.graph.tensors()
     totals = {name: _total(op, cotangents, tensors[name], role) for name in wrt if name in tensors}
     return {name: total for name, total in totals.items() if total is not None}
@@ -54,9 +68,9 @@ def active_nodes(
     seeds, wrt = list(seeds), list(wrt)
     among = graph.nodes if nodes is None else nodes
     require_open(graph, rules, wrt, seeds, among)
-    constant = [n.name for n in among if (rule := rules.find(n.op)) is not None and rule.function is None]
+    constant = [n.name for n in among if (rule := rules.rule_of(n)) is not None and rule.function is None]
     path = between(graph, wrt, seeds, constant, nodes)
-    missing = rules.coverage(path)["missing"]
+    missing = rules.coverage(path, wrt)["missing"]
     if missing:
         raise rules.unsupported(missing, graph.opset, ", ".join(wrt), ", ".join(seeds))
     return path
@@ -78,7 +92,7 @@ def _total(op: Emitter, cotangents: Mapping[str, list[Tensor]], tensor: Tensor, 
 def _apply(
     op: Emitter, rules: RuleSet, node: Node, dy: list[Tensor | None], wanted: set[str]
 ) -> list[tuple[Tensor, Tensor]]:
-    rule = rules.find(node.op)
+    rule = rules.rule_of(node)
     assert rule is not None and rule.function is not None, "active_nodes has checked this"
     # What the node's subgraphs read from outside comes after its inputs, in the order of names.
     inputs = [*node.inputs, *captured(node).values()]

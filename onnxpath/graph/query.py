@@ -66,3 +66,28 @@ def between(
         and any(t.name in after and carries(t) for t in inputs_of(node))
         and any(t.name in before and t.name in after for t in node.outputs)
     ]
+
+
+LINEAR = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators that multiply one input by weights."""
+
+
+def linear_roles(graph: Graph, roots: Iterable[str], target: str) -> dict[str, tuple[str, ...]]:
+    """Return the roles of the linear nodes between `roots` and `target`, by node name.
+
+    "first_linear": no other linear node lies between it and the roots; "last_linear": none between it and the target.
+    """
+    nodes = between(graph, roots, [target])
+    linear = [node.name for node in nodes if node.op in LINEAR]
+    behind = downstream(graph, roots, linear, nodes)
+    ahead = {target}
+    for node in reversed(nodes):
+        if node.name not in linear and any(t.name in ahead for t in node.outputs):
+            ahead |= {t.name for t in inputs_of(node)}
+    roles: dict[str, tuple[str, ...]] = {}
+    for node in nodes:
+        if node.name in linear:
+            first = ("first_linear",) if any(t.name in behind for t in node.inputs) else ()
+            last = ("last_linear",) if any(t.name in ahead for t in node.outputs) else ()
+            roles[node.name] = (*first, *last)
+    return roles

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.expansions.advice import advice
-from onnxpath.graph.ir import Node
+from onnxpath.graph.ir import Node, carries
 
 
 class _Zero:
@@ -30,7 +30,8 @@ class Rule:
     and the walk sums it; several: `dy` and `y` are tuples over the operator's outputs; expands: the function is
     `f(op, *inputs, **attributes)` and spells the operator forward, and the walk goes back through what it made;
     straight_through: what it returns is an estimate, since the derivative is zero almost everywhere; instead: of a zero
-    rule, the rule set that has such an estimate.
+    rule, the rule set that has such an estimate; unfit: `f(inputs)` tells that the rule is not for a node of which
+    those inputs carry what goes backwards, and why says so.
     """
 
     operator: str
@@ -40,6 +41,8 @@ class Rule:
     expands: bool = False
     straight_through: bool = False
     instead: str = ""
+    unfit: Callable[[Sequence[int]], bool] | None = None
+    why: str = ""
 
     @property
     def kind(self) -> str:
@@ -59,13 +62,16 @@ class RuleSet:
     """A named table of rules; a variant names its parent and holds only the differences.
 
     Use as a decorator: `@gradient("Gemm")`, `@gradient("Add", "Sub", broadcasts=True)`.
+    A rule may be for a role ("first_linear", "last_linear"): `rules.enter(rule, role="first_linear")`;
+    `rules.on(roles)` is the set for a graph whose nodes have those roles.
     """
 
     def __init__(self, name: str, parent: RuleSet | None = None, about: str = "") -> None:
         self.name = name
         self.parent = parent
         self.about = about
-        self._rules: dict[str, Rule] = {}
+        self.roles: Mapping[str, Sequence[str]] = {}
+        self._rules: dict[str | tuple[str, str], Rule] = {}
         self._refused: dict[str, str] = {}
 
     def __call__(
@@ -116,25 +122,57 @@ class RuleSet:
         """Declare an elementwise operator without attributes by its derivative `f(op, x, y)`."""
         self._enter(Rule(operator, lambda op, dy, y, x: op.Mul(dy, derivative(op, x, y))))
 
-    def _enter(self, rule: Rule) -> None:
-        if rule.operator in self._rules:
-            raise ValueError(f"rule set '{self.name}' has a rule for {rule.operator} already")
-        self._rules[rule.operator] = rule
+    def adopt(self, other: RuleSet, operators: Iterable[str]) -> None:
+        """Take over another set's rules of some operators, since they are right here too."""
+        for operator in operators:
+            rule = other.find(operator)
+            if rule is None:
+                raise ValueError(f"rule set '{other.name}' has no rule for {operator}")
+            self._enter(rule)
 
-    def find(self, operator: str) -> Rule | None:
-        """Return the rule of an ai.onnx operator, from this set or its parents."""
-        return self._rules.get(operator) or (self.parent.find(operator) if self.parent else None)
+    def enter(self, rule: Rule, role: str = "", node: str = "") -> None:
+        """Enter a rule for nodes of an operator that have a role, or for the node of a name; else for the operator."""
+        self._enter(rule, (role, rule.operator) if role else ("", node) if node else rule.operator)
+
+    def _enter(self, rule: Rule, key: str | tuple[str, str] = "") -> None:
+        if (key or rule.operator) in self._rules:
+            raise ValueError(f"rule set '{self.name}' has a rule for {key or rule.operator} already")
+        self._rules[key or rule.operator] = rule
+
+    def on(self, roles: Mapping[str, Sequence[str]]) -> RuleSet:
+        """Return this set for a graph; roles: node name -> its roles (`query.linear_roles`)."""
+        bound = RuleSet(self.name, self, self.about)
+        bound.roles = roles
+        return bound
+
+    def find(self, operator: str, node: str = "", roles: Sequence[str] = ()) -> Rule | None:
+        """Return a rule: by the node's name, by its roles, by the ai.onnx operator; then from the parents likewise."""
+        for key in (("", node), *((role, operator) for role in roles), operator):
+            if key in self._rules:
+                return self._rules[key]
+        return self.parent.find(operator, node, roles) if self.parent else None
+
+    def rule_of(self, node: Node) -> Rule | None:
+        """Return the rule of a node, None without one and for other domains."""
+        if node.domain not in (None, "", "ai.onnx"):
+            return None
+        return self.find(node.op, node.name, self.roles.get(node.name, ()))
 
     def operators(self) -> dict[str, Rule]:
-        """Return every rule by operator, parents included."""
-        return {**(self.parent.operators() if self.parent else {}), **self._rules}
+        """Return every rule by operator, parents included; those for a role or a node alone are left out."""
+        own = {key: rule for key, rule in self._rules.items() if isinstance(key, str)}
+        return {**(self.parent.operators() if self.parent else {}), **own}
 
-    def coverage(self, nodes: Iterable[Node]) -> dict[str, list[Node]]:
-        """Sort nodes into "exact", "zero", "straight-through" and "missing"."""
+    def coverage(self, nodes: Iterable[Node], roots: Iterable[str] = ()) -> dict[str, list[Node]]:
+        """Sort nodes into "exact", "zero", "straight-through" and "missing"; roots: tensors that the path begins at."""
+        nodes = list(nodes)
+        moving = {*roots, *(t.name for node in nodes for t in node.outputs)}
         sorted_nodes: dict[str, list[Node]] = {"exact": [], "zero": [], "straight-through": [], "missing": []}
         for node in nodes:
-            rule = None if node.domain not in (None, "", "ai.onnx") else self.find(node.op)
-            sorted_nodes[rule.kind if rule else "missing"].append(node)
+            rule = self.rule_of(node)
+            on_path = [i for i, t in enumerate(node.inputs) if t.name in moving and carries(t)]
+            fits = rule is not None and not (rule.unfit is not None and rule.unfit(on_path))
+            sorted_nodes[rule.kind if rule is not None and fits else "missing"].append(node)
         return sorted_nodes
 
     def unsupported(self, missing: Iterable[Node], opset: int, source: str, target: str) -> UnsupportedOperator:
@@ -143,11 +181,10 @@ class RuleSet:
         by_operator: dict[str, list[Node]] = {}
         for node in missing:
             by_operator.setdefault(node.op, []).append(node)
-        why = self.refused()
         lines = [
             f"  {operator} (opset {opset}): node '{nodes[0].name}'"
             + f" and {len(nodes) - 1} more" * (len(nodes) > 1)
-            + (f": {why[operator]}" if operator in why else "")
+            + (f": {why}" if (why := self._why(nodes[0])) else "")
             for operator, nodes in by_operator.items()
         ]
         lines += advice(f"{node.domain}::{node.op}" for node in missing if node.domain)
@@ -156,3 +193,8 @@ class RuleSet:
             f"on the way from '{target}' to '{source}':\n" + "\n".join(lines) + "\n"
             "`onnxpath inspect MODEL` shows the whole coverage; docs/add-a-rule.md shows how to add one."
         )
+
+    def _why(self, node: Node) -> str:
+        """Return why a node has no rule, "" where nothing is known about it."""
+        rule = self.rule_of(node)
+        return rule.why if rule is not None else self.refused().get(node.op, "")
