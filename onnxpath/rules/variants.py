@@ -100,7 +100,41 @@ def equal(a, b):
     return a is b or (isinstance(a, Constant) and isinstance(b, Constant) and np.array_equal(array_of(a), array_of(b)))
 
 
-RULE_SETS = {rules.name: rules for rules in (gradient, straight_through)}
+guided_backprop = RuleSet(
+    "guided-backprop",
+    gradient,
+    about="ReLU (and Clip) passes on what is above zero alone, where its input is (Springenberg et al., 2015)",
+)
+deconvnet = RuleSet(
+    "deconvnet",
+    gradient,
+    about="ReLU (and Clip) passes on what is above zero alone, wherever its input is (Zeiler and Fergus, 2014)",
+)
+RECTIFIERS = ("Relu", "Clip")
+
+
+def rectified(operator):
+    """Return a rule that takes only the part above zero of what comes back, and goes on with the gradient's rule."""
+    exact = gradient.operators()[operator].function
+    assert exact is not None
+
+    def rule(op, dy, y, *inputs):
+        return exact(op, op.Max(dy, 0), y, *inputs)
+
+    return rule
+
+
+def rectify(op, dy, y, x, *bounds):
+    return (op.Max(dy, 0), *(None for _ in bounds))
+
+
+for _operator in RECTIFIERS:
+    guided_backprop(_operator, broadcasts=True)(rectified(_operator))
+    deconvnet(_operator, broadcasts=True)(rectify)
+
+
+RULE_SETS = {rules.name: rules for rules in (gradient, straight_through, guided_backprop, deconvnet)}
+"""What goes backwards in any program; rule sets of relevance go with their methods (rules/relevance)."""
 
 
 def rule_set(name: str) -> RuleSet:
