@@ -13,7 +13,7 @@ from onnxpath.errors import unknown
 from onnxpath.runtime.model import load, rows_of
 from onnxpath.runtime.targets import resolve_target
 
-MODULES = ("gradient", "integrated_gradients", "pathway_gradient")
+MODULES = ("gradient", "integrated_gradients", "pathway_gradient", "rectified", "relevance")
 
 for _module in MODULES:
     import_module(f"onnxpath.attribution.{_module}")

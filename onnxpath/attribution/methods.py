@@ -14,7 +14,7 @@ from onnxpath.pathway.programs import GRAD, LOGITS, SOURCE, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
 from onnxpath.registry import Registry
 from onnxpath.runtime.model import Model
-from onnxpath.runtime.session import Array
+from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target
 
 
@@ -66,9 +66,12 @@ def gather(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
-def gradients(model: Model, feeds: Mapping[str, Array], target: Target) -> Maps:
-    """Return the gradient of the target with respect to every source of the model, for all rows."""
-    program = Setup.of(model, target, layers=()).gradient()
+def gradients(model: Model, feeds: Mapping[str, Array], target: Target, program: Session | None = None) -> Maps:
+    """Return the gradient of the target with respect to every source of the model, for all rows.
+
+    program: another one that puts out `grad_<source>` and the logits.
+    """
+    program = program or Setup.of(model, target, layers=()).gradient()
     parts, computed, logits = [], [], []
     for part, rows in model.batches(feeds):
         count = rows.stop - rows.start
