@@ -1,0 +1,174 @@
+"""RAP against maps that the authors' released rules made in float64 (rap/README.md), and its conservation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import onnxpath
+from onnxpath.attribution.conservation import conservation
+from onnxpath.attribution.relevance import rap_walk
+from onnxpath.pathway.programs import GRAD, Setup
+from onnxpath.runtime.targets import resolve_target
+from tests.check import reference, to_double
+from tests.models import parse, relative, sample, sample_images
+
+FOLDER = Path(__file__).parent / "rap"
+NETWORKS = ("mlp", "vgg", "strided", "bn", "residual")
+LEAKING = "residual"  # units with relevance below zero and no contribution below zero, in its blocks
+every_network = pytest.mark.parametrize("name", NETWORKS)
+
+
+def frozen(name):
+    return np.load(FOLDER / f"{name}.npz")
+
+
+def loaded(name):
+    return onnxpath.load(FOLDER / f"{name}.onnx", providers="cpu")
+
+
+@every_network
+def test_released(name):
+    data, model = frozen(name), loaded(name)
+    x = data["x"].astype(np.float32)
+    found = onnxpath.attribute(model, x, data["target"], "rap", released=True)
+    assert relative(found.values, data["relevance"]) <= 1e-5
+    assert np.allclose(found.delta, 0, atol=1e-4)
+
+
+@every_network
+def test_released_in_float64(name):
+    data, model = frozen(name), loaded(name)
+    goal = resolve_target(model, data["target"], len(data["x"]))
+    setup = Setup.of(model, goal, layers=())
+    program = to_double(setup.finish(*rap_walk(released=True).start(setup)))
+    values = reference(program, {"x": data["x"], **goal.feed(slice(None))})
+    # The authors' code adds 1e-9 to what it divides by.
+    assert relative(values[GRAD + "x"], data["relevance"]) <= 1e-6
+
+
+@pytest.mark.parametrize("published", [False, True])
+@every_network
+def test_every_node_conserves(name, published):
+    """What a node gets it passes on, but for what a unit without contributions loses."""
+    data = frozen(name)
+    steps = conservation(loaded(name), data["x"].astype(np.float32), data["target"], published=published)
+    assert np.allclose(steps[0].given, data["logits"][range(4), data["target"]], atol=1e-4)
+    for step in steps:
+        lost = np.abs(step.given - step.passed) / np.abs(step.given)
+        leaks = name == LEAKING and step.operator == "Conv"
+        assert (lost <= (0.3 if leaks else 1e-4)).all(), step
+
+
+@pytest.mark.parametrize("name", ["mlp", "vgg", "strided", "bn"])
+def test_sums_to_the_logit(name):
+    data = frozen(name)
+    found = onnxpath.attribute(loaded(name), data["x"].astype(np.float32), method="rap")
+    assert (np.abs(found.delta) <= 1e-4 * np.abs(data["logits"].max(1))).all()
+    assert not found.notes
+
+
+def test_a_leak_is_noted():
+    found = onnxpath.attribute(loaded(LEAKING), frozen(LEAKING)["x"].astype(np.float32), method="rap")
+    assert (np.abs(found.delta) > 1e-3).all()
+    assert "lost it: up to" in found.notes[0]
+
+
+def test_variants_agree_where_the_paper_leaves_no_choice():
+    """Inputs above zero, no Add, positive relevance alone: a Gemm behind the last one."""
+    rng = np.random.default_rng(3)
+    w, last = rng.normal(size=(6, 5)).astype(np.float32), rng.normal(size=(5, 3)).astype(np.float32)
+    model = parse(
+        "m (float[n, 6] x) => (float[n, 3] y) { h = MatMul(x, W); a = Relu(h); y = Gemm(a, V, b) }",
+        W=w,
+        V=last,
+        b=np.float32([2, 2, 2]),
+    )
+    x = rng.random((4, 6)).astype(np.float32)
+    maps = [onnxpath.attribute(model, x, method="rap", released=flag).values for flag in (False, True)]
+    assert np.allclose(*maps, rtol=1e-5)
+
+
+def test_the_last_layer_by_hand():
+    """R_j = y |x_j w_j| / sum |x w|, whatever the bias is."""
+    w, b = np.float32([[1, -2], [3, 1], [-1, 0.5]]), np.float32([0.7, -4])
+    model = parse("m (float[n, 3] x) => (float[n, 2] y) { y = Gemm(x, W, b) }", W=w, b=b)
+    x = np.float32([[1, -1, 2], [0.5, 2, -3]])
+    for target in (0, 1):
+        z = x * w[:, target]
+        y = z.sum(1) + b[target]
+        expected = y[:, None] * np.abs(z) / np.abs(z).sum(1, keepdims=True)
+        assert np.allclose(onnxpath.attribute(model, x, target, "rap").values, expected, atol=1e-5)
+
+
+def test_a_hidden_layer_by_hand():
+    """Contributions of either sign from inputs of either sign, and the shift, written out with matrices."""
+    rng = np.random.default_rng(5)
+    w, v = rng.normal(size=(5, 4)), rng.normal(size=(4, 2))
+    model = parse(
+        "m (float[n, 5] x) => (float[n, 2] y) { h = MatMul(x, W); a = Relu(h); y = MatMul(a, V) }",
+        W=w.astype(np.float32),
+        V=v.astype(np.float32),
+    )
+    x = rng.normal(size=(6, 5))
+    x[:, 2] = 0
+    for target in (0, 1):
+        found = onnxpath.attribute(model, x.astype(np.float32), target, "rap")
+        for row, values in zip(x, found.values, strict=True):
+            assert np.allclose(values, by_matrices(row, w, v[:, target]), atol=1e-4)
+
+
+def by_matrices(x, w, v):
+    a = np.maximum(x @ w, 0)
+    if not a.any():
+        return np.zeros_like(x)
+    r = a @ v * np.abs(a * v) / np.abs(a * v).sum()
+    z = x[:, None] * w
+    up, down = np.maximum(z, 0), np.maximum(-z, 0)
+    gain, loss = np.maximum(r, 0), np.minimum(r, 0)
+    above, below = up.sum(0), down.sum(0)
+    c = up @ ratio(gain, above) + down @ (ratio(loss, below) + ratio(r, above + below))
+    kept = gain[above + below > 0].sum() + loss[below > 0].sum()
+    there = c != 0
+    return c - there * (c.sum() - kept) / there.sum()
+
+
+def ratio(a, b):
+    """a / b, 0 where b is 0."""
+    return np.divide(a, b, out=np.zeros_like(a), where=b != 0)
+
+
+def test_a_batch_equals_its_rows():
+    x = sample_images()[:4]
+    model = onnxpath.load(sample("digits_resnet"), providers="cpu")
+    together = onnxpath.attribute(model, x, method="rap").values
+    alone = np.concatenate([onnxpath.attribute(model, x[i : i + 1], method="rap").values for i in range(4)])
+    assert np.allclose(together, alone, atol=1e-5)
+
+
+def test_shares_of_an_add():
+    """By magnitude, halves where both are zero; published with their signs."""
+    model = parse(
+        "m (float[n, 2] x) => (float[n, 2] y) { a = MatMul(x, A); b = MatMul(x, B); y = Add(a, b) }",
+        A=np.float32([[3, 0], [0, 3]]),
+        B=np.float32([[-1, 0], [0, 1]]),
+    )
+    x = np.float32([[2, 5]])
+    shares = {
+        published: {
+            s.node: (s.given, s.passed)
+            for s in conservation(model, x, 0, "rap", published=published)
+            if s.operator != "Add"
+        }
+        for published in (False, True)
+    }
+    by_size = sorted(float(given[0]) for given, _ in shares[False].values())
+    signed = sorted(float(given[0]) for given, _ in shares[True].values())
+    assert np.allclose(by_size, [1, 3])
+    assert np.allclose(signed, [-2, 6])
+
+
+def test_rows_must_be_apart():
+    model = parse("m (float[n, 2] x) => (float[n, 2] y) { s = CumSum(x, k); y = Relu(s) }", k=np.int64(0))
+    with pytest.raises(onnxpath.OnnxPathError, match="row"):
+        onnxpath.attribute(model, np.ones((1, 2), np.float32), method="rap")
