@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,24 +21,20 @@ from onnxpath.graph.ir import (
     Node,
     Tensor,
     Variable,
-    captures,
-    copy_body,
     numpy_dtype,
     onnx_dtype,
-    scopes,
     static_shape,
 )
+from onnxpath.graph.nesting import Nesting
+from onnxpath.graph.schema import schema_of
 
 Array = np.ndarray[Any, Any]
-
-STEADY = {"Transpose", "Split", "Shape", "Sub", "Mul", "Neg", "Cast", "Unsqueeze", "Squeeze"}
-"""What may leave the body of a loop: cheap, and right even where no iteration is made."""
 
 SHARED_LIMIT = 4096
 """Bytes up to which equal constants are looked for."""
 
 
-class Emitter:
+class Emitter(Nesting):
     """Makes nodes in a graph, named after what they serve.
 
     graph: where the nodes go; provider: the execution provider that lowerings are spelled for ("cpu" | "cuda").
@@ -165,37 +160,6 @@ class Emitter:
         """Return a tensor equal to `x` under a name of its own, which nothing else reads."""
         return self._emit("Identity", (x,), 1, {}, share=False)[0]
 
-    def inline(self, graph: Graph, inputs: Mapping[str, Tensor], kept: Collection[str] = ()) -> dict[str, Tensor]:
-        """Move the nodes of another graph into this one and return its outputs by name.
-
-        graph: is used up; inputs: what takes the place of its inputs, by their names; kept: names of tensors that
-        belong to this graph already and stay as they are.
-        """
-        outputs = {t.name: inputs.get(t.name, t) for t in graph.outputs}
-        for tensor in graph.tensors_of_all_scopes().values():
-            if tensor.name in inputs:
-                for node in list(tensor.outputs):
-                    node.inputs = [inputs[tensor.name] if t is tensor else t for t in node.inputs]
-            elif tensor.name not in kept:
-                tensor.name = self.name(self._origin, self._role, tensor.name)
-        bodies = list(scopes(graph.body))
-        nodes = list(graph.nodes)
-        for node in [node for body in bodies for node in body.nodes]:
-            node.name = self.name(self._origin, self._role, node.op)
-            if self._role:
-                self.graph.node_metadata[node.name] = {"onnxpath.role": self._role, "onnxpath.origin": self._origin}
-        graph.nodes.clear()
-        self._emitted.update(node.name for node in nodes)
-        self.graph.nodes.extend(nodes)
-        return outputs
-
-    def inline_body(self, body: gs.Graph, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """Compute a subgraph of this graph's again, from other inputs, and return its outputs in order."""
-        kept = captures(body)
-        copy = Graph(copy_body(body, kept))
-        made = self.inline(copy, dict(zip((t.name for t in body.inputs), inputs, strict=True)), kept)
-        return [made[t.name] for t in body.outputs]
-
     def inside(self, body: gs.Graph | None = None) -> Emitter:
         """Return an emitter for a subgraph, default a new one; it shares this one's names and constants.
 
@@ -207,33 +171,6 @@ class Emitter:
         inner._names, inner._next, inner._constants = self._names, self._next, self._constants
         inner._origin, inner._role, inner.walk = self._origin, self._role, self.walk
         return inner
-
-    def control(self, op_type: str, inputs: Sequence[Any], like: Sequence[Tensor], **attributes: Any) -> list[Tensor]:
-        """Make a node with subgraphs; Emitter attributes become the graphs that they have made.
-
-        like: tensors of the dtypes and shapes of the outputs.
-        """
-        schema = schema_of(op_type, self.graph.opset)
-        graphs = {k: v.graph.body for k, v in attributes.items() if isinstance(v, Emitter)}
-        for inner in (v for v in attributes.values() if isinstance(v, Emitter)):
-            if op_type != "If":
-                self._hoist(inner.graph)
-            inner.graph.cleanup()
-        name = self.name(self._origin, self._role, op_type)
-        outputs = [Variable(self.name(f"{name}:{i}"), t.dtype, t.shape) for i, t in enumerate(like)]
-        self._add(Node(op_type, name, {**attributes, **graphs}, self._as_tensors(schema, inputs), outputs))
-        return outputs
-
-    def _hoist(self, body: Graph) -> None:
-        """Take out of a loop's body what is the same in every iteration."""
-        inside = {t.name for t in body.inputs} | {t.name for node in body.nodes for t in node.outputs}
-        outputs = {t.name for t in body.outputs}
-        for node in list(body.nodes):
-            made = {t.name for t in node.outputs}
-            if node.op in STEADY and not made & outputs and not any(t.name in inside for t in node.inputs):
-                body.nodes.remove(node)
-                self._add(node)
-                inside -= made
 
     def sum(self, parts: Sequence[Tensor]) -> Tensor:
         """Add up tensors of one shape."""
@@ -342,12 +279,6 @@ class Emitter:
 
 def _no_walk(*args: Any, **kwargs: Any) -> dict[str, Tensor]:
     raise RuntimeError("`op.differentiate` is there for rules, while the walk runs")
-
-
-@cache
-def schema_of(op_type: str, opset: int) -> onnx.defs.OpSchema:
-    """Return the ai.onnx schema of an operator as of an opset."""
-    return onnx.defs.get_schema(op_type, opset, "")
 
 
 def _frozen(attributes: dict[str, Any]) -> tuple[Any, ...]:

@@ -9,9 +9,9 @@ from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.bodies import DOMAIN, body_of, write_defaults
 from onnxpath.graph.canonize import load_graph
-from onnxpath.graph.emit import schema_of
 from onnxpath.graph.infer import INVENTED
 from onnxpath.graph.ir import onnx_dtype
+from onnxpath.graph.schema import schema_of
 from onnxpath.rules.gradient.table import gradient
 
 BODIES = ("Attention", "CenterCropPad", "NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss")
