@@ -16,7 +16,10 @@ def gradient(
     out: Annotated[Path, Option("-o", "--out", help="File for the gradient graph.", show_default=False)],
     wrt: Annotated[
         list[str] | None,
-        Option("--wrt", help="Tensor to differentiate by; repeat for more. Default every float input."),
+        Option(
+            "--wrt",
+            help="Tensor to differentiate by (repeatable). Default every float input, or the embedding of token ids.",
+        ),
     ] = None,
     of: Annotated[
         list[str] | None,
