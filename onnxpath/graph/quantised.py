@@ -59,6 +59,13 @@ def folded_relu(node: Node) -> float | None:
     return (limits[1] - limits[0]) * step
 
 
+def before_pair(tensor: Tensor) -> Tensor:
+    """Return what was quantised to make a tensor, or the tensor itself where no pair of nodes makes it."""
+    dequantize = _maker(tensor)
+    quantize = _maker(dequantize.inputs[0]) if dequantize is not None and dequantize.op == "DequantizeLinear" else None
+    return quantize.inputs[0] if quantize is not None and quantize.op == "QuantizeLinear" else tensor
+
+
 def _is_linear(node: Node | None) -> bool:
     if node is None or node.op != "Add":
         return node is not None and node.op in LINEAR

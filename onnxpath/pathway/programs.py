@@ -16,9 +16,10 @@ from onnxpath.graph.canonize import fold_batch_normalization
 from onnxpath.graph.embeddings import beginnings
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.infer import dtype_of
-from onnxpath.graph.ir import Graph, is_variable, numpy_dtype, replace_uses
+from onnxpath.graph.ir import Graph, Tensor, is_variable, numpy_dtype, onnx_dtype, replace_uses
 from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.graph.pads import fold_pads
+from onnxpath.graph.quantised import before_pair
 from onnxpath.graph.query import inputs_of, require_path, upstream
 from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers
 from onnxpath.lowering.cast import accumulator, in_dtype
@@ -79,6 +80,17 @@ class Setup:
         names = tuple(layer.name for layer in self.layers)
         return self.model.session((name, names, self.logits, self.kind, *key), build)
 
+    def seeds(self, op: Emitter, logits: Tensor) -> dict[str, Tensor]:
+        """Return the cotangent that a walk begins with, by the name of its tensor.
+
+        Where quantised logits are passed by an estimate, it begins before their last pair: a logit beyond what the
+        calibration saw would have no gradient at all.
+        """
+        rule = self.model.rules.find("QuantizeLinear")
+        begin = before_pair(logits) if rule is not None and rule.straight_through else logits
+        seed = SEEDS[self.kind](op, logits)
+        return {begin.name: in_dtype(op, seed, onnx_dtype(begin))}
+
     def forward(self) -> Session:
         """x -> logits."""
 
@@ -112,7 +124,7 @@ class Setup:
             graph, op = self.start()
             names = [layer.name for layer in self.layers]
             tensors = graph.tensors()
-            grads = backward(op, self.model.rules, {self.logits: SEEDS[self.kind](op, tensors[self.logits])}, names)
+            grads = backward(op, self.model.rules, self.seeds(op, tensors[self.logits]), names)
             for layer in self.layers:
                 a = tensors[layer.name]
                 with op.serving(layer.name, "score"):
@@ -201,8 +213,7 @@ class Setup:
             scaled = op.Mul(a, alpha)
             replace_uses(a, scaled)
             graph.body.toposort()
-            seed = SEEDS[self.kind](op, tensors[self.logits])
-            grads = backward(op, self.model.rules, {self.logits: seed}, [scaled.name])
+            grads = backward(op, self.model.rules, self.seeds(op, tensors[self.logits]), [scaled.name])
             grad = grads.get(scaled.name)
             step = None if grad is None else op.Mul(in_dtype(op, grad, accumulator(a)), weight)
             op.add_output(before if step is None else op.Add(before, step), "total")
@@ -221,8 +232,7 @@ def _gradient_outputs(
     setup: Setup, graph: Graph, op: Emitter, names: Sequence[str], rules: RuleSet | None = None
 ) -> None:
     tensors = graph.tensors()
-    seed = SEEDS[setup.kind](op, tensors[setup.logits])
-    grads = backward(op, rules or setup.model.rules, {setup.logits: seed}, names)
+    grads = backward(op, rules or setup.model.rules, setup.seeds(op, tensors[setup.logits]), names)
     if not grads:
         require_path(graph, names, [setup.logits], "explain another output")
     for name in names:

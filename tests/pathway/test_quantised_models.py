@@ -210,3 +210,20 @@ def test_resnet20(data_dir, tmp_path, kept):
     paths = [onnxpath.critical_pathway(m, rows, y.argmax(1)) for m in (exact, rough)]
     overlap = [jaccard(a.masks, dict(zip(a.masks, b.masks.values(), strict=True))) for a, b in zip(*paths, strict=True)]
     assert np.median(overlap) > 0.5, overlap
+
+
+def test_a_logit_beyond_the_quantised_range_has_a_gradient(tmp_path):
+    """Calibrated on small inputs: every logit of a large one is clipped, and so explained as the largest integer."""
+    onnx.save(mlp(activation="Tanh"), tmp_path / "mlp.onnx")
+    rng = np.random.default_rng(0)
+    path = quantised(tmp_path / "mlp.onnx", tmp_path, rng.normal(0, 1, (32, 6)).astype(np.float32))
+    model = onnx.load(path)
+    scale = next(t for t in model.graph.initializer if t.name == "y_scale")
+    scale.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scale) / np.float32(50), "y_scale"))
+    x = rng.normal(0, 1, (8, 6)).astype(np.float32)
+    model = onnxpath.load(model, rules=STRAIGHT)
+    exact = onnxpath.attribute(tmp_path / "mlp.onnx", x, 1, method="gradient")
+    found = onnxpath.attribute(model, x, 1, method="gradient")
+    assert np.median([cosine(a, b) for a, b in zip(exact.values, found.values, strict=True)]) > 0.97
+    assert onnxpath.attribute(model, x, 1, sparsity=0.5).values.any(1).all()
+    assert onnxpath.critical_pathway(model, x, 1, selector="neuron-intgrad")[0].density > 0
