@@ -19,6 +19,7 @@ from onnxpath.graph.load import read_model
 from onnxpath.graph.loops import simplify_loops
 from onnxpath.graph.quantised import merge_pairs
 from onnxpath.graph.recurrent import put_time_first
+from onnxpath.graph.sequences import resolve_sequences
 
 WINDOWED = {"Conv", "MaxPool", "AveragePool", "LpPool"}
 
@@ -39,6 +40,7 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
     fixed = {*keep, *graph.initializer_inputs}
     fold_constants(graph, fixed)
     choose_branches(graph, fixed)
+    resolve_sequences(graph)
     simplify_loops(graph)
     make_pads_explicit(graph)
     merge_pairs(graph)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
-from onnxpath.errors import UnsupportedOperator
+import onnx
+
+from onnxpath.errors import OnnxPathError, UnsupportedOperator
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import Graph, Node, Tensor, replace_uses, scopes
@@ -36,23 +39,46 @@ def expand_operators(graph: Graph) -> None:
     if not any((n.domain or "", n.op) in EXPANSIONS for body in scopes(graph.body) for n in body.nodes):
         return
     graph.cleanup()  # of what lifted constants leave: nodes without an output cannot be exported
-    bodies = [(body, n) for body in scopes(graph.body) for n in body.nodes if (n.domain or "", n.op) in EXPANSIONS]
-    nodes = [n for _, n in bodies]
+    expanded = []
     outer = Emitter(graph)
-    for body, node in bodies:
+    for body in list(scopes(graph.body)):
         op = outer if body is graph.body else outer.inside(body)
-        # What comes before may have had no shapes until it was spelled out.
-        if any(t.name and (t.shape is None or t.dtype is None) for t in node.inputs):
-            graph.body.toposort()
-            infer_shapes(graph)
-        with op.serving(node.name, EXPANDED):
-            _replace(op, node)
+        for node in list(body.nodes):
+            if (node.domain or "", node.op) not in EXPANSIONS:
+                _carry_on(op, node)
+                continue
+            if any(_unknown(t) for t in node.inputs):
+                graph.body.toposort()
+                infer_shapes(graph)
+            with op.serving(node.name, EXPANDED):
+                _replace(op, node)
+            expanded.append(node.op)
     graph.body.toposort()
-    if nodes:
-        graph.notes.append(
-            f"{len(nodes)} nodes were expanded to standard ONNX: {', '.join(sorted({n.op for n in nodes}))}"
-        )
+    if expanded:
+        graph.notes.append(f"{len(expanded)} nodes were expanded to standard ONNX: {', '.join(sorted(set(expanded)))}")
     graph.cleanup()
+
+
+def _unknown(tensor: Tensor) -> bool:
+    if not tensor.name:
+        return False
+    return tensor.shape is None or tensor.dtype is None or not all(isinstance(d, int) for d in tensor.shape[-1:])
+
+
+def _carry_on(op: Emitter, node: Node) -> None:
+    """Infer what a node makes, whose inputs may have had no shape until they were spelled out.
+
+    Inferring the whole graph before every spelling would cost the square of its size; the whole is inferred where this
+    is not enough, and in the end.
+    """
+    standard = node.domain in (None, "", "ai.onnx") and onnx.defs.has(node.op, op.graph.opset, "")
+    if (
+        standard
+        and any(t.shape is None for t in node.outputs)
+        and not any(t.shape is None for t in node.inputs if t.name)
+    ):
+        with suppress(OnnxPathError):
+            op.infer(node)
 
 
 def _replace(op: Emitter, node: Node) -> None:
@@ -79,10 +105,11 @@ def _replace(op: Emitter, node: Node) -> None:
     node.inputs.clear()
     op.graph.nodes.remove(node)
     for index in used:
-        _take_over(op, outputs[index], results[index])
+        take_over(op, outputs[index], results[index])
 
 
-def _take_over(op: Emitter, old: Tensor, new: Tensor) -> None:
+def take_over(op: Emitter, old: Tensor, new: Tensor) -> None:
+    """Let `new` stand for `old`, which nothing makes any more, under its name."""
     fresh = op.stand_in(new) if not op.made(new) else new
     replace_uses(old, fresh)
     op.graph.outputs[:] = [fresh if t is old else t for t in op.graph.outputs]
