@@ -217,7 +217,7 @@ class Emitter(Nesting):
         name = self.name(self._origin, self._role, op_type)
         outputs = [Variable(self.name(f"{name}:{i}" if i else f"{name}:out")) for i in range(count)]
         node = Node(op_type, name, attributes, tensors, outputs)
-        self._infer(schema, node)
+        self.infer(node)
         self._add(node)
         self._made[key] = outputs
         return outputs
@@ -247,7 +247,8 @@ class Emitter(Nesting):
             made.pop()
         return made
 
-    def _infer(self, schema: onnx.defs.OpSchema, node: Node) -> None:
+    def infer(self, node: Node) -> None:
+        """Set dtype and shape of what an ai.onnx node makes, from its inputs; ShapeError where these do not fit."""
         present = [t for t in node.inputs if t.name]
         types = {t.name: helper.make_tensor_type_proto(onnx_dtype(t), t.shape) for t in present}
         data = {
@@ -258,7 +259,12 @@ class Emitter(Nesting):
         proto = OnnxExporter.export_node(node)
         try:
             inferred = infer_node_outputs(
-                schema, proto, types, data, opset_imports=[helper.make_opsetid("", self.graph.opset)], ir_version=10
+                schema_of(node.op, self.graph.opset),
+                proto,
+                types,
+                data,
+                opset_imports=[helper.make_opsetid("", self.graph.opset)],
+                ir_version=10,
             )
         except InferenceError as error:
             shapes = ", ".join(f"{t.name}: {t.shape}" for t in present)
