@@ -1,6 +1,6 @@
 """How far do explanations drift when a model is quantised? The numbers of docs/results/quantised.md.
 
-    python -m benchmarks.quantised                 ResNet-20 on CIFAR-10 and the sample models, about 3 minutes on 2 cores
+    python -m benchmarks.quantised        ResNet-20 on CIFAR-10 and the sample models, about 1 minute on 2 cores
 
 Every model is quantised by onnxruntime.quantization (QDQ, weights int8), explained with rules='straight-through', and
 compared with the float32 file: same target, image by image. Needs the models and images that ONNXPATH_DATA names
@@ -31,7 +31,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "int8 per channel": {"activations": "QInt8", "per_channel": True},
     "uint16 per channel": {"activations": "QUInt16", "per_channel": True, "UseQDQContribOps": False},
 }
-METHODS = ("gradient", "pathway-gradient")
+METHODS: tuple[tuple[str, dict[str, Any]], ...] = (("gradient", {}), ("pathway-gradient", {"activity": True}))
 HEAD = (
     "| model | form | same class | gradient: cosine | 5 % | pathway gradient: cosine | 5 % | pathway: Jaccard | 5 % | "
     "base sparsity | all-zero maps |\n" + "| --- " * 11 + "|"
@@ -52,10 +52,13 @@ def subjects() -> dict[str, tuple[Path, np.ndarray, np.ndarray]]:
 
 def explained(model: Any, x: np.ndarray, target: np.ndarray) -> dict[str, Any]:
     """The maps and pathways of all rows for given targets."""
-    results = {method: onnxpath.attribute(model, x, target, method=method) for method in METHODS}
-    prediction = onnxpath.attribute(model, x, method="gradient").prediction
+    results = {method: onnxpath.attribute(model, x, target, method=method, **options) for method, options in METHODS}
     maps = {method: result.values.astype(np.float64) for method, result in results.items()}
-    return {"maps": maps, "pathways": results["pathway-gradient"].pathways, "prediction": prediction}
+    return {
+        "maps": maps,
+        "pathways": results["pathway-gradient"].pathways,
+        "prediction": results["gradient"].prediction,
+    }
 
 
 def overlap(one: Any, other: Any) -> float:
@@ -67,8 +70,8 @@ def overlap(one: Any, other: Any) -> float:
 def line(name: str, form: str, exact: dict[str, Any], rough: dict[str, Any]) -> str:
     """One row of the table."""
     cells = [f"{(exact['prediction'] == rough['prediction']).mean():.0%}"]
-    alive = {m: rough["maps"][m].reshape(len(rough["maps"][m]), -1).any(1) for m in METHODS}
-    for method in METHODS:
+    alive = {m: values.reshape(len(values), -1).any(1) for m, values in rough["maps"].items()}
+    for method in exact["maps"]:
         pairs = zip(exact["maps"][method][alive[method]], rough["maps"][method][alive[method]], strict=True)
         cells += quantiles([cosine(a, b) for a, b in pairs])
     cells += quantiles([overlap(a, b) for a, b in zip(exact["pathways"], rough["pathways"], strict=True)])
