@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from onnxpath_cli.options import Json, ModelPath, Output, Providers, Rules
+from onnxpath_cli.options import Json, ModelPath, Output, Providers
 from onnxpath_cli.output import few, print_json, say
 
 if TYPE_CHECKING:
@@ -22,20 +22,21 @@ def inspect(
     ] = False,
     tensors: Annotated[bool, Option("--tensors", help="Also list every tensor by name, dtype and shape.")] = False,
     output: Output = None,
-    rules: Rules = "gradient",
+    rules: Annotated[str, Option("--rules", help="Whose coverage: `onnxpath list rules`.")] = "gradient",
     providers: Providers = "auto",
     json: Json = False,
 ) -> None:
-    """Show inputs, outputs, neuron layers and the coverage of gradient rules.
+    """Show inputs, outputs, neuron layers and the coverage of a rule set.
 
     \b
     Example:
       onnxpath inspect model.onnx --placement
     """
+    from onnxpath.rules.variants import RULE_SETS
     from onnxpath.runtime.model import load
 
-    loaded = load(model, providers, rules=rules)
-    facts = _facts(loaded, output)
+    loaded = load(model, providers, rules=rules if rules in RULE_SETS else "gradient")
+    facts = _facts(loaded, output, rules)
     if tensors:
         facts["tensors"] = _tensors(loaded)
     if placement:
@@ -47,10 +48,10 @@ def inspect(
             say(line)
 
 
-def _facts(model: Model, output: str | None) -> dict[str, Any]:
+def _facts(model: Model, output: str | None, rules: str) -> dict[str, Any]:
     layers, left_out = model.neurons(output)
     place = model.readout(output)
-    coverage = model.coverage(output=output)
+    coverage = model.coverage(rules, output)
     return {
         "model": model.path,
         "sha256": model.sha256,
@@ -65,7 +66,7 @@ def _facts(model: Model, output: str | None) -> dict[str, Any]:
         "explained": {"tensor": place.name, "output": place.output, "skipped": place.skipped},
         "neuron_layers": [{"name": n.name, "op": n.op, "neurons": n.neurons, "shape": n.shape} for n in layers],
         "left_out": left_out,
-        "rules": model.rules.name,
+        "rules": rules,
         "coverage": {kind: {op: len(names) for op, names in ops.items()} for kind, ops in coverage.items()},
         "missing": coverage["missing"],
         "notes": model.graph.notes,

@@ -58,15 +58,16 @@ def _selectors() -> list[dict[str, Any]]:
 
 
 def _rules() -> list[dict[str, Any]]:
+    from onnxpath.rules.relevance import relevance_sets
     from onnxpath.rules.variants import RULE_SETS
 
     return [
         {
             "name": name,
-            "about": f"{len(rules.operators())} operators",
+            "about": f"{len(rules.operators())} operators" + f"; {rules.about}" * bool(rules.about),
             "operators": {operator: rule.kind for operator, rule in sorted(rules.operators().items())},
         }
-        for name, rules in RULE_SETS.items()
+        for name, rules in {**RULE_SETS, **relevance_sets()}.items()
     ]
 
 
