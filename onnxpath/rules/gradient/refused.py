@@ -6,15 +6,15 @@ from onnxpath.rules.gradient.table import gradient
 
 gradient.refuse(
     "ConcatFromSequence",
-    "Optional",
     "SequenceAt",
     "SequenceConstruct",
     "SequenceErase",
     "SequenceInsert",
     "SequenceMap",
     "SplitToSequence",
-    why="sequences and optionals are not followed; export the model with Split and Concat",
+    why="a sequence is followed only where its length and the place read are known; export with Split and Concat",
 )
+gradient.refuse("Optional", why="optional values are not followed; export the model without them")
 gradient.refuse("Bernoulli", why="it draws, and the draw has no derivative by its probability; export for inference")
 gradient.refuse("BitCast", why="it reads the bits of numbers as other numbers")
 gradient.refuse("MelWeightMatrix", why="its bins jump with its edges; compute the matrix once and make it a constant")
