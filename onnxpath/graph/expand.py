@@ -12,7 +12,7 @@ import onnx
 from onnxpath.errors import OnnxPathError, UnsupportedOperator
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.infer import infer_shapes
-from onnxpath.graph.ir import Graph, Node, Tensor, replace_uses, scopes
+from onnxpath.graph.ir import Graph, Node, Tensor, is_float, replace_uses, scopes
 
 Spelling: TypeAlias = Callable[..., Any]
 """f(op, *inputs, *, attributes with defaults) -> the operator's outputs, one tensor or a tuple."""
@@ -60,7 +60,8 @@ def expand_operators(graph: Graph) -> None:
 
 
 def _unknown(tensor: Tensor) -> bool:
-    if not tensor.name:
+    """True where a spelling may need to know more: the rank of any input, the last size of floats."""
+    if not tensor.name or (tensor.shape is not None and tensor.dtype is not None and not is_float(tensor)):
         return False
     return tensor.shape is None or tensor.dtype is None or not all(isinstance(d, int) for d in tensor.shape[-1:])
 
