@@ -4,6 +4,7 @@ OnnxPathError
 ├── ModelError            the file is not a usable ONNX model
 ├── UnsupportedOperator   nodes on the way have no rule; also a NotImplementedError
 ├── ShapeError            a rank or a size that had to be known is not
+│   └── UnknownRank       the rank is not; also an UnsupportedOperator, since no rule can do without it
 ├── InputError            the data given to a model do not fit it
 ├── ProviderError         an execution provider was asked for and is not there
 ├── UnknownName           a tensor, layer, method or option that does not exist
@@ -31,6 +32,10 @@ class UnsupportedOperator(OnnxPathError, NotImplementedError):
 
 class ShapeError(OnnxPathError):
     """A rank or a size that had to be known is not."""
+
+
+class UnknownRank(ShapeError, UnsupportedOperator):
+    """The number of axes of a tensor is known at run time only, and no rule can do without it."""
 
 
 class InputError(OnnxPathError):

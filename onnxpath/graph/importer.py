@@ -71,7 +71,9 @@ def _opset(model: onnx.ModelProto) -> int:
 def _check_opset(model: onnx.ModelProto) -> None:
     opset = _opset(model)
     if opset < OLDEST_OPSET:
-        raise ModelError(f"the model uses opset {opset}; onnxpath reads {OLDEST_OPSET} and newer; export it at a newer one")
+        raise ModelError(
+            f"the model uses opset {opset}; onnxpath reads {OLDEST_OPSET} and newer; export it at a newer one"
+        )
 
 
 def _name_domains(model: onnx.ModelProto) -> None:

@@ -19,7 +19,7 @@ from onnx_graphsurgeon import Variable as Variable
 from onnx_graphsurgeon.ir.tensor import LazyValues
 from onnx_graphsurgeon.logger import G_LOGGER
 
-from onnxpath.errors import ShapeError, unknown
+from onnxpath.errors import ShapeError, UnknownRank, unknown
 from onnxpath.graph.scope import every_node, lift_initializers
 
 # Its warnings go to standard output, which belongs to results.
@@ -258,9 +258,9 @@ def carries(tensor: Tensor) -> bool:
 
 
 def rank(tensor: Tensor) -> int:
-    """Return the number of axes; ShapeError where it is unknown."""
+    """Return the number of axes; UnknownRank where it is unknown."""
     if tensor.shape is None:
-        raise ShapeError(
+        raise UnknownRank(
             f"the rank of tensor '{tensor.name}' is unknown, and its gradient needs it; "
             "export the model again with shapes, or run onnx.shape_inference on it"
         )
