@@ -14,7 +14,7 @@ from onnxpath.graph.expansions import expand_operators
 from onnxpath.graph.fold import choose_branches, fold_constants, lift_constants
 from onnxpath.graph.importer import import_model
 from onnxpath.graph.infer import infer_shapes
-from onnxpath.graph.ir import Constant, Graph, Node, numpy_dtype, scopes
+from onnxpath.graph.ir import Constant, Graph, Node, numpy_dtype, onnx_dtype, scopes
 from onnxpath.graph.load import read_model
 from onnxpath.graph.loops import simplify_loops
 from onnxpath.graph.quantised import merge_pairs
@@ -35,6 +35,7 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
         model = inline_local_functions(model)
     graph = import_model(model)
     lift_constants(graph)
+    match_dtypes(graph)
     put_time_first(graph)
     expand_operators(graph)
     fixed = {*keep, *graph.initializer_inputs}
@@ -47,6 +48,22 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
     graph.cleanup()
     infer_shapes(graph)
     return graph
+
+
+ALIKE = {"Clip": (1, 2), "Pad": (2,)}
+"""Inputs that have the dtype of the first one."""
+
+
+def match_dtypes(graph: Graph) -> None:
+    """Give bounds and fill values the dtype of what they serve: onnx's version converter makes them float32 always."""
+    for node in [node for body in scopes(graph.body) for node in body.nodes]:
+        for index in ALIKE.get(node.op, ()):
+            value = node.inputs[index] if index < len(node.inputs) else None
+            wanted = onnx_dtype(node.inputs[0])
+            if isinstance(value, Constant) and wanted and onnx_dtype(value) != wanted:
+                with np.errstate(over="ignore"):
+                    matched = value.values.astype(numpy_dtype(node.inputs[0]))
+                node.inputs[index] = Constant(f"{node.name}/{value.name}", matched)
 
 
 def make_pads_explicit(graph: Graph) -> None:

@@ -182,3 +182,15 @@ def test_pathways_with_bfloat16_ends(selector):
 def test_values_that_a_dtype_cannot_hold():
     with pytest.raises(InputError, match="holds NaN or Inf as float16"):
         onnxpath.attribute(in_format(mlp(), HALF), np.full((1, 6), 1e6, np.float32))
+
+
+@pytest.mark.parametrize("node", ["Clip<min = -0.5, max = 0.5>(h)", "Pad<pads = [0, 1, 0, 0], value = 1.0>(h)"])
+def test_float16_of_an_old_opset(node):
+    """Attributes of opset 10 that became inputs."""
+    text = f"m (float16[n, 4] x) => (float16[n, k] y) {{ h = Mul(x, x); y = {node} }}"
+    x = np.float16([[0.3, -0.6, 0.9, 0.1]])
+    made = onnxpath.gradient_graph(parse(text, opset=10, ir=5))
+    onnx.checker.check_model(made, full_check=True)
+    values = run(made, {"x": x, "grad_y": np.ones((1, 4 + node.startswith("Pad")), np.float16)})
+    expected = 2 * x * (x * x < 0.5) if node.startswith("Clip") else 2 * x
+    np.testing.assert_allclose(values["grad_x"], expected, rtol=1e-3)
