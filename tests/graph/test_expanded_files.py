@@ -72,8 +72,8 @@ def optimised(path, level):
     return target
 
 
-def tooled(path, kind):
-    """The file that onnxruntime.transformers.optimizer makes."""
+def tooled(path, kind, narrow=False):
+    """The file that onnxruntime.transformers.optimizer makes; narrow: in 16 bits."""
     kind, _, multi_head = kind.partition(" as ")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -86,7 +86,9 @@ def tooled(path, kind):
         made = optimizer.optimize_model(
             str(path), model_type=kind, num_heads=HEADS, hidden_size=WIDTH, opt_level=0, optimization_options=options
         )
-    target = path.with_name(f"{path.stem}_{kind}{bool(multi_head)}.onnx")
+        if narrow:
+            made.convert_float_to_float16(keep_io_types=True)
+    target = path.with_name(f"{path.stem}_{kind}{bool(multi_head)}{narrow}.onnx")
     made.save_model_to_file(str(target))
     return target
 
@@ -131,6 +133,22 @@ def test_optimised_by_onnx_runtime(written, network, opset, fused):
 def test_optimised_by_the_transformer_tools(written, network, kind, opset, fused):
     plain, feeds = written(network, opset)
     check(tooled(plain, kind), plain, feeds, fused)
+
+
+@pytest.mark.parametrize(("network", "kind"), [("Bert", "bert"), ("Vit", "vit"), ("Gpt", "gpt2")])
+def test_optimised_in_16_bits(written, network, kind):
+    plain, feeds = written(network, 17)
+    wide, narrow = tooled(plain, kind), tooled(plain, kind, narrow=True)
+    wrt = beginnings(load_graph(wide))
+    values = []
+    for path in (wide, narrow):
+        model = gradient_graph(path, wrt=wrt)
+        onnx.checker.check_model(model, full_check=True)
+        shape = run(path, feeds)["y"].shape if path is wide else values[0]["y"].shape
+        cotangent = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+        values.append(run(model, {**feeds, "grad_y": cotangent}))
+    for name in ("y", *(f"grad_{name}" for name in wrt)):
+        assert relative(values[1][name], values[0][name]) < 1e-2
 
 
 def test_a_layout_of_one_machine_is_refused(written):
