@@ -120,6 +120,7 @@ CASES = [
     matmul((2, 6, 3, 4), (5, 2, 6, 4), transBatchB=1, transB=1),
     Kernel("FusedMatMulActivation", {"A": r(2, 3, 4), "B": r(4, 5)}, {"activation": "Tanh"}, kernel=False),
     Kernel("FusedMatMulActivation", {"A": r(3, 4), "B": r(4, 5)}, {"activation": "Softmax"}, kernel=False),
+    *(Kernel("CDist", {"A": r(4, 3), "B": r(5, 3)}, {"metric": m}, name=m) for m in ("euclidean", "sqeuclidean")),
     Kernel("BiasAdd", {"X": r(2, 3, 8), "bias": r(8), "skip": r(2, 3, 8)}, kernel=False),
     Kernel("BiasSoftmax", {"X": r(2, 3, 8), "bias": r(2, 1, 8)}, {"is_inner_broadcast": 1, "axis": 2}, kernel=False),
     Kernel("BiasDropout", {"X": r(2, 8), "bias": r(8), "skip": r(2, 8)}, {}, ("y", "kept"), kernel=False),

@@ -1,4 +1,4 @@
-"""Convolutions and matrix products of com.microsoft, with what is fused to them."""
+"""Convolutions, matrix products and distances of com.microsoft, with what is fused to them."""
 
 from __future__ import annotations
 
@@ -56,6 +56,14 @@ def fused_matmul_activation(
     if activation in ("Softmax", "LogSoftmax"):
         return getattr(op, activation)(y, axis=activation_axis)
     return activated(op, y, activation, _given(activation_alpha, activation_beta, activation_gamma))
+
+
+@expansion("com.microsoft", "CDist")
+def distances(op, A, B, *, metric="sqeuclidean"):
+    """Sum over the features of (a - b)² for each pair of rows, with metric euclidean its root."""
+    gap = op.Sub(op.Unsqueeze(A, [1]), op.Unsqueeze(B, [0]))
+    squares = op.ReduceSum(op.Mul(gap, gap), [2], keepdims=0)
+    return op.Sqrt(squares) if metric == "euclidean" else squares
 
 
 def _given(*parameters):
