@@ -56,14 +56,14 @@ def rap(
 
     published: an Add shares relevance by its signed parts, as in the paper's code, instead of by their magnitudes;
     released: all that differs in that code. The delta is the map's sum minus the logit: what units without
-    contributions lost. Raises ModelError where rows cannot be told apart, UnsupportedOperator.
+    contributions lost, and is noted. Raises ModelError where rows cannot be told apart, UnsupportedOperator.
     """
     walk = rap_walk(published=published, released=released)
     result = _with_delta(walk.maps(model, feeds, target), target)
     lost = np.abs(np.asarray(result.delta)) / np.maximum(np.abs(target.score(result.logits)), 1e-30)
     if lost.max() > REPORTED_LEAK:
         result.notes.append(
-            f"units without contributions of their relevance's sign lost it: up to {lost.max():.2%} of a row's logit"
+            f"units that have no input but zero lost relevance: up to {lost.max():.2%} of a row's logit"
         )
     return result
 

@@ -54,20 +54,21 @@ def _last(layer: Layer, relevance: Tensor) -> Tensor:
 def _hidden(layer: Layer, relevance: Tensor, *, rows: Rows) -> Tensor:
     """Positive relevance to the positive contributions, negative to the negative ones, and all once more to the latter.
 
-    With z = x w: C = Σ_k R⁺ z⁺/Z⁺ + R⁻ z⁻/Z⁻ + R z⁻/(Z⁺ + Z⁻); the excess is shifted away (`_shifted`). A unit for
-    whose relevance there is no contribution loses it, and the shift does not bring it back.
+    With z = x w: C = Σ_k R⁺ z⁺/Z⁺ + R⁻ z⁻/Z⁻ + R z⁻/(Z⁺ + Z⁻); the excess is shifted away (`_shifted`). Where a unit has
+    contributions of the other sign alone, its relevance goes to those (R⁻ z⁺/Z⁺ where Z⁻ = 0; the last term does it
+    where Z⁺ = 0). A unit without any loses its relevance, and the shift does not bring it back.
     """
     op = layer.op
     up, down = _contributions(layer.op, layer.x, layer.W)
     above, below = _total(layer, up), _total(layer, down)
     both = op.Add(above, below)
     gain, loss = op.Max(relevance, 0), op.Min(relevance, 0)
+    turned = op.Add(gain, op.Where(op.Equal(below, 0), loss, 0))
     spread = op.Add(
-        _spread(layer, up, divide(op, gain, above, None)),
+        _spread(layer, up, divide(op, turned, above, None)),
         _spread(layer, down, op.Add(divide(op, relevance, both, None), divide(op, loss, below, None))),
     )
-    kept = op.Add(_where_any(op, gain, both), _where_any(op, loss, below))
-    return _shifted(layer, spread, kept, rows)
+    return _shifted(layer, spread, op.Where(op.Equal(both, 0), 0, relevance), rows)
 
 
 def _released_hidden(layer: Layer, relevance: Tensor, *, rows: Rows) -> Tensor:
@@ -117,11 +118,6 @@ def _total(layer: Layer, terms: Sequence[Term]) -> Tensor:
 def _spread(layer: Layer, terms: Sequence[Term], s: Tensor) -> Tensor:
     total = layer.op.sum([layer.op.Mul(x, layer.backward(s, x, W)) for _, x, W, _ in terms])
     return total if terms[0][0] > 0 else layer.op.Neg(total)
-
-
-def _where_any(op: Emitter, relevance: Tensor, total: Tensor) -> Tensor:
-    made: Tensor = op.Where(op.Equal(total, 0), 0, relevance)
-    return made
 
 
 def _shifted(layer: Layer, spread: Tensor, relevance: Tensor, rows: Rows) -> Tensor:
