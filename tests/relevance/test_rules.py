@@ -107,8 +107,10 @@ def bias_free():
     rng = np.random.default_rng(8)
     arrays = {"K": (4, 2, 3, 3), "L": (4, 4, 3, 3), "V": (16, 5), "W": (5, 3)}
     nodes = """
-        c = Conv<pads = [1, 1, 1, 1]>(x, K); a = Relu(c); d = Conv<pads = [1, 1, 1, 1]>(a, L); r = Relu(d); s = Add(a, r)
-        p = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(s); q = AveragePool<kernel_shape = [2, 2], strides = [2, 2]>(p)
+        c = Conv<pads = [1, 1, 1, 1]>(x, K); a = Relu(c)
+        d = Conv<pads = [1, 1, 1, 1]>(a, L); r = Relu(d); s = Add(a, r)
+        p = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(s)
+        q = AveragePool<kernel_shape = [2, 2], strides = [2, 2]>(p)
         t = Transpose<perm = [0, 2, 3, 1]>(q); f = Flatten(t); h = MatMul(f, V); b = Relu(h); y = MatMul(b, W)
     """
     weights = {k: rng.normal(size=s).astype(np.float32) for k, s in arrays.items()}

@@ -54,9 +54,9 @@ def _last(layer: Layer, relevance: Tensor) -> Tensor:
 def _hidden(layer: Layer, relevance: Tensor, *, rows: Rows) -> Tensor:
     """Positive relevance to the positive contributions, negative to the negative ones, and all once more to the latter.
 
-    With z = x w: C = Σ_k R⁺ z⁺/Z⁺ + R⁻ z⁻/Z⁻ + R z⁻/(Z⁺ + Z⁻); the excess is shifted away (`_shifted`). Where a unit has
-    contributions of the other sign alone, its relevance goes to those (R⁻ z⁺/Z⁺ where Z⁻ = 0; the last term does it
-    where Z⁺ = 0). A unit without any loses its relevance, and the shift does not bring it back.
+    With z = x w: C = Σ_k R⁺ z⁺/Z⁺ + R⁻ z⁻/Z⁻ + R z⁻/(Z⁺ + Z⁻); the excess is shifted away (`_shifted`). Where a unit
+    has contributions of the other sign alone, its relevance goes to those (R⁻ z⁺/Z⁺ where Z⁻ = 0; the last term does
+    it where Z⁺ = 0). A unit without any loses its relevance, and the shift does not bring it back.
     """
     op = layer.op
     up, down = _contributions(layer.op, layer.x, layer.W)
