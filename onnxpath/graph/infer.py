@@ -11,10 +11,8 @@ from onnx import shape_inference
 from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Graph, Tensor, Variable, scopes
 from onnxpath.graph.scope import every_graph
-
-INVENTED = "unk__"
-"""How onnx's inference begins the symbols that it makes up for unknown sizes."""
-
+from onnxpath.graph.sizes import INVENTED as INVENTED
+from onnxpath.graph.sizes import name_sizes
 
 ROUNDS = 8
 """How often the states of nested loops may be looked at again before their sizes count as settled."""
@@ -46,6 +44,7 @@ def infer_shapes(graph: Graph) -> None:
     for name, shape in declared.items():
         if tensors[name].shape is None:
             tensors[name].shape = shape
+    name_sizes(graph)
 
 
 def _infer(graph: Graph, tensors: dict[str, Tensor]) -> None:
