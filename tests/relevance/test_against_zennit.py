@@ -1,5 +1,7 @@
 """Every rule and composite against Zennit's, on small networks of every kind of linear layer."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -40,9 +42,14 @@ COMPOSITES = {
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
-def check(name, net, x, expected, composite, **options):
+@cache
+def onnx_model(name):
+    return onnxpath.load(exported(*network(name)), providers="cpu")
+
+
+def check(name, x, expected, composite, **options):
     """The map in float32 by ONNX Runtime, and in float64 by onnx's reference evaluator."""
-    loaded, rows = onnxpath.load(exported(net, x), providers="cpu"), x.numpy()
+    loaded, rows = onnx_model(name), x.numpy()
     found = onnxpath.attribute(loaded, rows, method="lrp", composite=composite, **options).values
     assert distance(found, expected) <= SINGLE
     goal = resolve_target(loaded, None, len(rows))
@@ -58,7 +65,7 @@ def check(name, net, x, expected, composite, **options):
 def test_rule_in_every_layer(name, rule):
     net, x = network(name)
     made, options = EVERYWHERE[rule]
-    check(name, net, x, zennit.relevance(net, x, zennit.everywhere(made(**options))), rule, **options)
+    check(name, x, zennit.relevance(net, x, zennit.everywhere(made(**options))), rule, **options)
 
 
 @every_network
@@ -70,7 +77,6 @@ def test_composite(name, composite):
     options = COMPOSITES[composite]
     check(
         name,
-        net,
         x,
         zennit.relevance(net, x, zennit.preset(composite.replace("-", "_"), **options)),
         composite,
@@ -83,5 +89,5 @@ def test_composite(name, composite):
 def test_rectified(name, method):
     net, x = network(name)
     expected = zennit.gradient(net, x, zennit.preset(method.replace("-", "_")))
-    found = onnxpath.attribute(exported(net, x), x.numpy(), method=method).values
+    found = onnxpath.attribute(onnx_model(name), x.numpy(), method=method).values
     assert distance(found, expected) <= SINGLE

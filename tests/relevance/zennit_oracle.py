@@ -20,7 +20,7 @@ from zennit.types import Linear  # noqa: E402
 
 def conv1d():
     layers = [nn.Conv1d(2, 5, 3, padding=1), nn.ReLU(), nn.Conv1d(5, 6, 3, stride=2), nn.ReLU(), nn.AvgPool1d(2)]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(18, 4)), (2, 14)
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(12, 4)), (2, 11)
 
 
 def conv2d():
@@ -29,17 +29,17 @@ def conv2d():
         *(nn.Conv2d(6, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()),
         *(nn.Conv2d(8, 8, 3, padding=1, groups=4), nn.ELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
     ]
-    return nn.Sequential(*layers, nn.Linear(8, 7), nn.ReLU(), nn.Linear(7, 5)), (3, 12, 12)
+    return nn.Sequential(*layers, nn.Linear(8, 7), nn.ReLU(), nn.Linear(7, 5)), (3, 8, 8)
 
 
 def conv3d():
     layers = [nn.Conv3d(1, 4, 2), nn.ReLU(), nn.AvgPool3d(2), nn.Conv3d(4, 5, 2), nn.ReLU(), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(40, 4)), (1, 7, 7, 7)
+    return nn.Sequential(*layers, nn.Linear(5, 4)), (1, 5, 5, 5)
 
 
 def transposed():
     layers = [nn.Conv2d(2, 4, 3, stride=2), nn.ReLU(), nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Conv2d(3, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(48, 3)), (2, 7, 7)
+    return nn.Sequential(*layers, nn.Conv2d(3, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)), (2, 5, 5)
 
 
 def dense():
@@ -59,7 +59,7 @@ def network(name):
             module.running_var.uniform_(0.5, 2)
             module.weight.data.uniform_(0.5, 1.5)
             module.bias.data.normal_(0, 0.3)
-    return made.eval(), torch.randn(3, *shape)
+    return made.eval(), torch.randn(2, *shape)
 
 
 def exported(net, x):
