@@ -34,12 +34,12 @@ def errors_as_text(verb: Callable[..., None]) -> Callable[..., None]:
         except OnnxPathError as error:
             complain(str(error))
             raise typer.Exit(NOTHING_DONE) from None
-        except KeyboardInterrupt:
-            complain("stopped; files written so far are whole")
-            raise typer.Exit(128 + (stopped or [signal.SIGINT])[0]) from None
         except (typer.Exit, BrokenPipeError):
             raise
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
+            if _was_stopped(error):
+                complain("stopped; files written so far are whole")
+                raise typer.Exit(128 + (stopped or [signal.SIGINT])[0]) from None
             complain(_bug(error))
             raise typer.Exit(NOTHING_DONE) from None
 
@@ -62,7 +62,14 @@ def _stopping() -> Iterator[list[int]]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _bug(error: Exception) -> str:
+def _was_stopped(error: BaseException | None) -> bool:
+    """True for an interrupt, and for what a library raised while it gave way to one (zipfile does)."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
+
+
+def _bug(error: BaseException) -> str:
     text = f"this is a bug in onnxpath: {type(error).__name__}: {error}"
     if os.environ.get(DEBUG):
         return f"{text}\n{''.join(traceback.format_exception(error))}"

@@ -243,9 +243,8 @@ QUANTISED = frozenset(
 )
 """Operators whose first output is a float tensor in integers."""
 
-MOVING = frozenset(
-    "Concat Expand Flatten Gather Identity MaxPool Pad Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
-)
+MOVING = {"Concat", "Expand", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "Split"}
+MOVING |= {"Squeeze", "Tile", "Transpose", "Unsqueeze"}
 """Operators that quantizers leave between QuantizeLinear and DequantizeLinear: they only pick among values."""
 
 

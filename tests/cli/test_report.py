@@ -9,6 +9,7 @@ import time
 import numpy as np
 import onnx
 import pytest
+import typer
 from onnx import numpy_helper
 from PIL import Image
 
@@ -285,3 +286,20 @@ def test_a_report_in_a_process_of_its_own_reads_paths_with_spaces(tmp_path):
     assert done.code == 0 and done.err == "", done
     data = json.loads((tmp_path / "a report" / "report.json").read_text())
     assert f"'{folder}'" in data["run"]["command"]
+
+
+def test_an_error_on_the_way_out_of_an_interrupt_is_no_bug(monkeypatch, capsys):
+    """zipfile raises ValueError where Ctrl-C stops it in the middle of a file."""
+    from onnxpath_cli.errors import errors_as_text
+
+    @errors_as_text
+    def verb():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise ValueError("Can't close the ZIP file")
+
+    with pytest.raises(typer.Exit) as left:
+        verb()
+    assert left.value.exit_code == 130
+    assert "stopped" in capsys.readouterr().err

@@ -105,7 +105,8 @@ def without_rounding(path, x):
         source, made = q.input[0], behind[q.output[0]].output[0]
         scale, zero = (arrays[name].item() for name in q.input[1:])
         limits = np.iinfo(arrays[q.input[2]].dtype)
-        low, high = limits.min - (1e-4 if zero == limits.min else 0.5), limits.max + (1e-4 if zero == limits.max else 0.5)
+        low = limits.min - (1e-4 if zero == limits.min else 0.5)
+        high = limits.max + (1e-4 if zero == limits.max else 0.5)
         low, high = scale * (low - zero), scale * (high - zero)
         rounding[f"{made}_e"] = values[made] - np.clip(values[source], np.float32(low), np.float32(high))
         model.graph.initializer.append(numpy_helper.from_array(np.float32(low), f"{made}_low"))

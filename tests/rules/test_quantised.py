@@ -38,7 +38,7 @@ def pair(dtype, scale, zero, shape, **attributes):
 
 
 def estimate(x, dy, scale, zero, dtype):
-    """The definition: dy where x / scale + zero lies inside the quantised range, or rounds to an end that is not zero."""
+    """The definition: dy where x / scale + zero lies inside the range, or rounds to an end of it that is not zero."""
     low, high = RANGES[dtype]
     place = x.astype(np.float64) / scale + zero
     low, high = low - np.where(zero == low, 0, 0.5), high + np.where(zero == high, 0, 0.5)
