@@ -10,9 +10,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import numpy as np
-
-from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import Constant, Graph, Node, Tensor, is_variable, static_shape
 
 Axis: TypeAlias = int | None
@@ -325,35 +322,3 @@ CARRIES: dict[str, Carry] = _table(
     ("BatchNormalization", _batch_normalization),
     ("LSTM GRU RNN", _recurrent),
 )
-
-
-def free_rows(graph: Graph, symbol: str = "N") -> Graph:
-    """Return a copy of a graph with a fixed number of rows that takes any; MixedRows where that cannot be.
-
-    Sizes of inputs and the row entries of constant Reshape targets become open. What comes out must still be compared
-    with the original on real rows: where several axes have size 1, the table's word alone does not prove it.
-    """
-    axes = row_axes(graph)
-    freed = graph.copy()
-    for tensor in freed.inputs:
-        if tensor.shape:
-            tensor.shape = [symbol, *tensor.shape[1:]]
-    for node in freed.nodes:
-        if node.op == "Reshape" and axes.get(node.outputs[0].name) is not None:
-            _open_target(node, axes[node.inputs[0].name], axes[node.outputs[0].name])
-    infer_shapes(freed)
-    return freed
-
-
-def _open_target(node: Node, source: Axis, target: Axis) -> None:
-    shape = node.inputs[1]
-    if not isinstance(shape, Constant) or source is None or target is None:
-        return
-    sizes = [int(v) for v in shape.values]
-    known = static_shape(node.outputs[0])
-    if known is not None:
-        sizes = known
-    if sizes[target] <= 0:
-        return
-    sizes[target] = -1
-    node.inputs[1] = Constant(f"{node.name}/any_rows", np.asarray(sizes, np.int64))

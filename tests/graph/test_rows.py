@@ -6,7 +6,8 @@ import pytest
 from onnx import parser
 
 from onnxpath.graph.canonize import load_graph
-from onnxpath.graph.rows import MixedRows, free_rows, row_axes
+from onnxpath.graph.free_rows import free_rows
+from onnxpath.graph.rows import MixedRows, row_axes
 
 CARRIED = {
     "elementwise": "y = Add(x, x)",
