@@ -32,7 +32,8 @@ def activations(
     """
     from onnxpath.batch.explain import activation_items
     from onnxpath.batch.fit import check_tensors
-    from onnxpath.report.write import file_stem, save_npz
+    from onnxpath.files import save_npz
+    from onnxpath.report.write import file_stem
 
     job = prepare(model, inputs, out, preprocess, providers, fits=lambda loaded: check_tensors(loaded, tensor))
     names = tensor or [layer.name for layer in job.model.layers()]

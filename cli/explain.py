@@ -59,9 +59,10 @@ def explain(
     """
     from onnxpath.batch.explain import explain_items, method_options
     from onnxpath.batch.fit import check_attribution
+    from onnxpath.files import save_npz, write_bytes
     from onnxpath.report.build import class_ref, map_channel_axis, maps
     from onnxpath.report.encode import map_png
-    from onnxpath.report.write import file_stem, save_npz, write_bytes
+    from onnxpath.report.write import file_stem
 
     job = prepare(
         model,

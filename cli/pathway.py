@@ -50,9 +50,10 @@ def pathway(
     """
     from onnxpath.batch.explain import pathway_items, pathway_options
     from onnxpath.batch.fit import check_pathway
+    from onnxpath.files import save_npz
     from onnxpath.report.build import pathway_facts
     from onnxpath.report.plain import as_plain
-    from onnxpath.report.write import file_stem, save_npz
+    from onnxpath.report.write import file_stem
 
     job = prepare(
         model,

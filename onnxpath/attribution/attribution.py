@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnxpath.errors import InputError, JobError, unknown
+from onnxpath.errors import InputError, unknown
+from onnxpath.files import save_npz, write_bytes
 from onnxpath.runtime.session import Array
 
 if TYPE_CHECKING:
@@ -61,19 +61,10 @@ class Attribution:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write maps, target, prediction and logits as .npz, and method and options as JSON beside it."""
-        target = Path(path)
-        draft = target.with_name(target.name + ".part")
-        arrays: dict[str, Any] = {f"map_{name}": value for name, value in self.maps.items()}
+        arrays: dict[str, Array] = {f"map_{name}": value for name, value in self.maps.items()}
         arrays |= {"target": self.target, "prediction": self.prediction, "logits": self.logits}
         if self.delta is not None:
             arrays["delta"] = self.delta
         about = {"method": self.method, "options": dict(self.options), "inputs": list(self.maps), "notes": self.notes}
-        try:
-            with draft.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-            os.replace(draft, target)
-            target.with_suffix(".json").write_text(json.dumps(about, indent=2, default=str))
-        except OSError as error:
-            with suppress(OSError):
-                draft.unlink()
-            raise JobError(f"'{target}' cannot be written: {error.strerror or error}") from error
+        save_npz(Path(path), arrays)
+        write_bytes(Path(path).with_suffix(".json"), json.dumps(about, indent=2, default=str).encode())

@@ -6,7 +6,6 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from onnxpath.errors import InputError, JobError, ShapeError
+from onnxpath.errors import InputError, ShapeError
+from onnxpath.files import save_npz
 from onnxpath.runtime.session import Array
 
 FORMAT = 1
@@ -111,17 +111,7 @@ class Pathway:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the pathway as .npz, whole or not at all. Raises JobError."""
-        target = Path(path)
-        draft = target.with_name(target.name + ".part")
-        arrays: dict[str, Any] = self.packed()
-        try:
-            with draft.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-            os.replace(draft, target)
-        except OSError as error:
-            with suppress(OSError):
-                draft.unlink()
-            raise JobError(f"pathway '{target}' cannot be written: {error.strerror or error}") from error
+        save_npz(Path(path), self.packed())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Pathway:

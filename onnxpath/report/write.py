@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -16,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpath.errors import JobError
+from onnxpath.files import save_npz, unwritable, write_bytes
 from onnxpath.report.data import Item, Report
 from onnxpath.report.page import render
 from onnxpath.report.plain import as_plain, to_json
@@ -39,7 +37,7 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     finally:
         for part in reversed(made):
             part.rmdir()
@@ -72,35 +70,7 @@ def save_arrays(folder: Path, item: Item, arrays: Mapping[str, NDArray[Any]]) ->
     return path
 
 
-def save_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as a compressed .npz, whole or not at all. Raises JobError."""
-    buffer = io.BytesIO()
-    named: dict[str, Any] = dict(arrays)
-    np.savez_compressed(buffer, **named)
-    write_bytes(path, buffer.getvalue())
-
-
 def file_stem(name: str) -> str:
     """Return a file name for an item: readable, safe on every system, and different for different names."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[-60:]
     return f"{safe or 'item'}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file in one step: into a temporary file beside it, which then takes its name. Raises JobError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> JobError:
-    reason = error.strerror or str(error)
-    return JobError(f"'{path}' cannot be written: {reason}; results are kept there, so choose another place with -o")

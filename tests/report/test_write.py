@@ -6,9 +6,11 @@ import os
 import numpy as np
 import pytest
 
+from onnxpath import files
 from onnxpath.errors import JobError
+from onnxpath.files import write_bytes
 from onnxpath.report import write
-from onnxpath.report.write import check_writable, file_stem, save_arrays, write_bytes, write_report
+from onnxpath.report.write import check_writable, file_stem, save_arrays, write_report
 
 from . import samples
 
@@ -56,7 +58,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypat
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(JobError, match="No space left on device"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old" and [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
