@@ -10,6 +10,7 @@ import numpy as np
 from onnx.inliner import inline_local_functions
 
 from onnxpath.errors import UnsupportedOperator
+from onnxpath.graph.ceilings import settle_ceilings
 from onnxpath.graph.expansions import expand_operators
 from onnxpath.graph.fold import choose_branches, fold_constants, lift_constants
 from onnxpath.graph.importer import import_model
@@ -44,6 +45,7 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
     resolve_sequences(graph)
     simplify_loops(graph)
     make_pads_explicit(graph)
+    settle_ceilings(graph)
     merge_pairs(graph)
     graph.cleanup()
     infer_shapes(graph)
