@@ -13,7 +13,7 @@ from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import GRAD, LOGITS, SOURCE, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
 from onnxpath.registry import Registry
-from onnxpath.runtime.model import Model
+from onnxpath.runtime.model import Model, rows_of
 from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target
 
@@ -75,7 +75,7 @@ def gradients(model: Model, feeds: Mapping[str, Array], target: Target, program:
     parts, computed, logits = [], [], []
     for part, rows in model.batches(feeds):
         count = rows.stop - rows.start
-        runs = max((len(v) for v in part.values() if v.ndim), default=1)
+        runs = rows_of(part)
         values = program.run({**part, **target.feed(rows, runs)})
         check_finite(model, target, part, values.values())
         parts.append({k: v[:count] for k, v in drop_prefix(values, GRAD).items()})

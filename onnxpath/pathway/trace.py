@@ -17,7 +17,7 @@ from onnxpath.pathway.select import select
 from onnxpath.pathway.select_on_device import select_on_device
 from onnxpath.pathway.selectors import SELECTORS, Scores
 from onnxpath.pathway.selectors.registry import drop_prefix
-from onnxpath.runtime.model import Model
+from onnxpath.runtime.model import Model, rows_of
 from onnxpath.runtime.session import Array, is_on_device
 from onnxpath.runtime.targets import Target
 
@@ -58,7 +58,7 @@ def trace(
     named = {**options, **model.named_rules}
     for part, rows in model.batches(feeds):
         count = rows.stop - rows.start
-        runs = max((len(v) for v in part.values() if v.ndim), default=1)
+        runs = rows_of(part)
         scores = score(setup, part, target.feed(rows, runs), rows, activity, **options)
         fixed = Target(target.readout, target.kind, target.feed(rows, runs)[target.kind]).fixed(scores.logits)
         masks, fed = _cut(setup, target, part, scores, sparsity, scope)
