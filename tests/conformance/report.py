@@ -23,12 +23,12 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "conformance.m
 CACHE = os.environ.get("ONNXPATH_CONFORMANCE_CACHE")
 
 GIVEN = """
-By the checker as this project was given it, before its oracle was sharpened, the same builder passes 1,117, fails 18
-and is refused 12 of 1,147, with optimisation off and on (2026-11-21, onnx 1.23.2, ONNX Runtime 1.31.1); so by that count
-the goals, 0 failed and at least 1,120 passed, are missed by 18 and by 3. The 18: LinearAttention (13) and
-CausalConvWithState (3), whose reference computes in float32 while their `_expanded` twins pass in float64; Shrink, whose
-double kernel in ONNX Runtime computes in float32; an expanded Softsign on a kink. What the project's copy changes is in
-[tests/conformance](../../tests/conformance/README.md).
+By the checker as this project was given it, before its oracle was sharpened, the same builder passes 1,117,
+fails 18 and is refused 12 of 1,147, with optimisation off and on (2026-11-21, onnx 1.23.2, ONNX Runtime
+1.31.1); so by that count the goals, 0 failed and at least 1,120 passed, are missed by 18 and by 3. The 18:
+LinearAttention (13) and CausalConvWithState (3), whose reference computes in float32 while their `_expanded`
+twins pass in float64; Shrink, whose double kernel in ONNX Runtime computes in float32; an expanded Softsign
+on a kink. What the project's copy changes is in [tests/conformance](../../tests/conformance/README.md).
 """
 
 HEAD = """# Conformance
