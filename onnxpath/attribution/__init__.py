@@ -1,1 +1,1 @@
-"""Attribution maps: one file per method, each a few programs on the one engine. A new one is listed in METHODS."""
+"""Attribution maps: the call, what it returns, and in methods/ one file per method."""

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 from onnxpath.attribution.attribution import Attribution
-from onnxpath.attribution.methods import METHODS, Method
+from onnxpath.attribution.methods import METHODS
+from onnxpath.attribution.registry import Method
 from onnxpath.errors import unknown
 from onnxpath.runtime.model import load, rows_of
 from onnxpath.runtime.targets import resolve_target
-
-MODULES = ("gradient", "integrated_gradients", "pathway_gradient", "rectified", "relevance")
-
-for _module in MODULES:
-    import_module(f"onnxpath.attribution.{_module}")
 
 
 def attribute(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.relevance import WALKS
+from onnxpath.attribution.methods.relevance import WALKS
 from onnxpath.backward.walk import Step
 from onnxpath.errors import unknown
 from onnxpath.graph.emit import Emitter

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import onnx
 
-from onnxpath.attribution.methods import Maps, gradients
+from onnxpath.attribution.registry import Maps, gradients
 from onnxpath.backward.target import SEEDS
 from onnxpath.backward.walk import Step, backward
 from onnxpath.graph.emit import Emitter

@@ -8,7 +8,7 @@ import pytest
 import onnxpath
 from onnxpath.attribution.attribute import default_options
 from onnxpath.attribution.methods import METHODS
-from onnxpath.attribution.relevance import WALKS
+from onnxpath.attribution.methods.relevance import WALKS
 from onnxpath.errors import InputError, JobError, OnnxPathError, UnknownName, UnsupportedOperator
 from onnxpath.rules.gradient import gradient
 from tests.models import SAMPLES, input_name, mlp, parse, real_input, relative, run, sample, sample_images

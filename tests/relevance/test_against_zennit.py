@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import onnxpath
-from onnxpath.attribution.relevance import lrp_walk
+from onnxpath.attribution.methods.relevance import lrp_walk
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup
 from onnxpath.runtime.targets import resolve_target
 from tests.check import reference, to_double

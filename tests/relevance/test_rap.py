@@ -7,7 +7,7 @@ import pytest
 
 import onnxpath
 from onnxpath.attribution.conservation import conservation
-from onnxpath.attribution.relevance import rap_walk
+from onnxpath.attribution.methods.relevance import rap_walk
 from onnxpath.pathway.programs import GRAD, Setup
 from onnxpath.runtime.targets import resolve_target
 from tests.check import reference, to_double

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.methods import Maps, method
+from onnxpath.attribution.registry import Maps, method
 from onnxpath.attribution.walked import Walk
 from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Graph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from onnxpath.attribution.methods import Maps, gradients, method, wide
+from onnxpath.attribution.registry import Maps, gradients, method, wide
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from onnxpath.attribution.methods import Maps, method
+from onnxpath.attribution.registry import Maps, method
 from onnxpath.attribution.walked import Walk
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.rules.variants import RECTIFIERS, deconvnet, guided_backprop

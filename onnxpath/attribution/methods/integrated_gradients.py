@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.methods import Maps, gradients, method, wide
+from onnxpath.attribution.registry import Maps, gradients, method, wide
 from onnxpath.errors import InputError, unknown
 from onnxpath.pathway.programs import LOGITS, Setup
 from onnxpath.pathway.quadrature import points

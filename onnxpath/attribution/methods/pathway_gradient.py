@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.methods import Maps, gather, method
+from onnxpath.attribution.registry import Maps, gather, method
 from onnxpath.pathway.trace import trace
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array

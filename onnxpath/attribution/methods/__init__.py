@@ -1,0 +1,13 @@
+"""Attribution methods, one file per method or small family; every file here is imported and enters METHODS."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from onnxpath.attribution.registry import METHODS
+
+for _family in iter_modules(__path__):
+    import_module(f"{__name__}.{_family.name}")
+
+__all__ = ["METHODS"]
