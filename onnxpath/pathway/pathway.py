@@ -22,12 +22,16 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class LayerCount:
-    """One layer of a pathway: its neurons, how many are kept, how many are active (None where undefined)."""
+    """One layer of a pathway: its neurons, and how many of them are kept, active, and dead: kept though inactive.
+
+    active, dead: None where "inactive" is undefined; dead: also in files written before it was counted.
+    """
 
     name: str
     neurons: int
     kept: int
     active: int | None
+    dead: int | None = None
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,7 @@ def _pathway(
             mask.size,
             int(np.count_nonzero(mask)),
             mask.size - int(np.count_nonzero(inactive[name])) if name in inactive else None,
+            int(np.count_nonzero(mask & inactive[name])) if name in inactive else None,
         )
         for name, mask in own.items()
     )
