@@ -36,14 +36,13 @@ def listing(
 
 
 def _methods() -> list[dict[str, Any]]:
-    from onnxpath.attribution.attribute import default_options
     from onnxpath.attribution.methods import METHODS
 
     return [
         {
             "name": method.name,
-            "about": _about(method.function),
-            "options": default_options(method),
+            "about": method.about,
+            "options": method.defaults,
             "exportable": method.exportable,
         }
         for method in map(METHODS.get, METHODS.names())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +26,8 @@ def attribute(
 
     model: path, bytes, ModelProto or loaded Model; x: [N, ...] array, list or dict of inputs; target: index, one per
     row, tuple, or a cotangent array; default each row's largest entry; method: a name in `onnxpath list methods`;
-    output: the output explained, default the first float one; wrt: tensors that get a map, default the float inputs, or
+    output: the output explained, default the first float one, or any float tensor whose entries are targets then (a
+    neuron's map); wrt: tensors that get a map, default the float inputs, or
     the only embedding of a model of token ids ([N, T, D]); options: the method's.
     Raises InputError, UnknownName, UnsupportedOperator.
     """
@@ -47,24 +47,15 @@ def attribute(
         prediction=result.logits.reshape(len(result.logits), -1).argmax(1),
         logits=result.logits,
         method=method,
-        options={**default_options(chosen), **options, **loaded.named_rules},
+        options={**chosen.defaults, **options, **loaded.named_rules},
         delta=result.delta,
         pathways=result.pathways,
         notes=[*notes, *result.notes],
     )
 
 
-def default_options(method: Method) -> dict[str, Any]:
-    """Return a method's options with their defaults."""
-    parameters = inspect.signature(method.function).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-
 def _checked(method: Method, options: dict[str, Any]) -> dict[str, Any]:
-    parameters = inspect.signature(method.function).parameters.values()
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
-        return options
-    known = default_options(method)
-    if wrong := [name for name in options if name not in known]:
-        raise unknown(f"option of method '{method.name}'", wrong, known)
+    wrong = [name for name in options if name not in method.defaults]
+    if wrong and not method.takes_any:
+        raise unknown(f"option of method '{method.name}'", wrong, method.defaults)
     return options

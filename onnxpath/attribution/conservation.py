@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.methods.relevance import WALKS
+from onnxpath.attribution.methods import METHODS
+from onnxpath.attribution.methods.relevance import RELEVANCE
+from onnxpath.attribution.spelling import Spelling
 from onnxpath.backward.walk import Step
 from onnxpath.errors import unknown
 from onnxpath.graph.emit import Emitter
@@ -39,13 +41,16 @@ def conservation(
     model, x, target, output: as in `attribute`; method: "lrp" | "rap"; options: the method's. All rows are run at once.
     Raises as `attribute` does.
     """
-    if method not in WALKS:
-        raise unknown("relevance method", [method], WALKS)
+    if method not in RELEVANCE:
+        raise unknown("relevance method", [method], RELEVANCE)
     loaded = load(model)
     feeds = loaded.feeds(x)
     goal = resolve_target(loaded, target, rows_of(feeds), output)
     setup, steps = Setup.of(loaded, goal, layers=()), list[Step]()
-    graph, op = WALKS[method](**options).start(setup, steps)
+    spelling, spell = Spelling(setup, steps=steps), METHODS.get(method).spell
+    assert spell is not None, "relevance is spelled as a graph"
+    spell(spelling, **options)
+    graph, op = spelling.graph, spelling.op
     rows: Mapping[str, int | None] = {}
     with suppress(MixedRows):
         rows = row_axes(loaded.graph)

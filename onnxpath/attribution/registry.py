@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from functools import wraps
+from typing import Any, TypeAlias
 
 import numpy as np
+import onnx
 
+from onnxpath.attribution.spelling import Spelling, fed_name
+from onnxpath.errors import InputError, unknown
+from onnxpath.graph.ir import Tensor
 from onnxpath.pathway.finite import check_finite
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import GRAD, LOGITS, SOURCE, Setup
@@ -33,27 +39,139 @@ class Maps:
 Function: TypeAlias = Callable[..., Maps]
 """f(model, feeds, target, **options): options are keyword-only with defaults, which listings print."""
 
+Spell: TypeAlias = Callable[..., dict[str, Tensor]]
+"""f(spelling, **options) -> map of each source: the whole method as one graph."""
+
+Finish: TypeAlias = Callable[..., None]
+"""f(model, target, result, **options): adds the delta and the notes to what the graph gave."""
+
 
 @dataclass(frozen=True)
 class Method:
-    """A registered method; exportable: it can be compiled into one ONNX file."""
+    """A registered method.
+
+    function: runs it on all rows; spell: the same as one graph, None where it needs the host; per_row: options of
+    `spell` that hold an array like the input.
+    """
 
     name: str
     function: Function
-    exportable: bool
+    spell: Spell | None = None
+    per_row: tuple[str, ...] = ()
+
+    @property
+    def exportable(self) -> bool:
+        """True where the method can be compiled into one ONNX file."""
+        return self.spell is not None
+
+    @property
+    def about(self) -> str:
+        """What it computes, in a line, with its source."""
+        return (self.function.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Its options with their defaults."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    @property
+    def takes_any(self) -> bool:
+        """True where it passes further options on, to a selector for one."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
 
 
 METHODS: Registry[Method] = Registry("attribution method")
 
 
-def method(name: str, exportable: bool = True) -> Callable[[Function], Function]:
-    """Decorator that registers an attribution method."""
+def method(name: str, spell: Spell | None = None, per_row: Sequence[str] = ()) -> Callable[[Function], Function]:
+    """Decorator that registers a method which the host drives: `f(model, feeds, target, **options) -> Maps`.
+
+    spell, per_row: the same as one graph, where that is possible, for the compiler.
+    """
 
     def enter(function: Function) -> Function:
-        METHODS.register(name)(Method(name, function, exportable))
+        METHODS.register(name)(Method(name, function, spell, tuple(per_row)))
         return function
 
     return enter
+
+
+def spelled(name: str, per_row: Sequence[str] = (), finish: Finish | None = None) -> Callable[[Spell], Spell]:
+    """Decorator that registers a method which is one graph: `f(spelling, *, options) -> {source: map}`.
+
+    per_row: options that hold a number or an array that broadcasts to the source, default 0, or a dict by name; the
+    spelling gets them as `spelling.fed[option][source]`; finish: adds delta and notes.
+    """
+
+    def enter(spell: Spell) -> Spell:
+        @wraps(spell)
+        def function(model: Model, feeds: Mapping[str, Array], target: Target, **options: Any) -> Maps:
+            if per_row:
+                model, feeds = begun_at_sources(model, feeds, target)
+            given = {k: v for k, v in options.items() if k not in per_row}
+            arrays = {o: like_sources(model, feeds, o, options.get(o)) for o in per_row}
+            fed = {fed_name(o, source): a for o, by_source in arrays.items() for source, a in by_source.items()}
+            setup = Setup.of(model, target, layers=())
+            program = setup.session(name, lambda: spelled_program(spell, setup, per_row, given), *frozen(given))
+            result = gradients(model, {**feeds, **fed}, target, program)
+            if finish is not None:
+                finish(model, target, result, **{**METHODS.get(name).defaults, **options})
+            return result
+
+        METHODS.register(name)(Method(name, function, spell, tuple(per_row)))
+        return spell
+
+    return enter
+
+
+def spelled_program(
+    spell: Spell, setup: Setup, per_row: Sequence[str] = (), options: Mapping[str, Any] | None = None
+) -> onnx.ModelProto:
+    """Return the program of a spelling: model inputs, target and fed options -> logits, `grad_<source>`."""
+    spelling = Spelling(setup, per_row)
+    for source, tensor in spell(spelling, **(options or {})).items():
+        spelling.op.add_output(tensor, GRAD + source)
+    return setup.finish(spelling.graph, spelling.op)
+
+
+def frozen(options: Mapping[str, Any]) -> list[Hashable]:
+    """Return options as a key; arrays by what they hold."""
+    key: list[Hashable] = []
+    for name, value in sorted(options.items()):
+        array = np.asarray(value)
+        plain = array.dtype == object or array.dtype.kind in "US"
+        key.append((name, repr(value) if plain else (array.dtype.str, array.shape, array.tobytes())))
+    return key
+
+
+def begun_at_sources(model: Model, feeds: Mapping[str, Array], target: Target) -> tuple[Model, Mapping[str, Array]]:
+    """Return the model that begins at its sources, and feeds with their values, where some are computed."""
+    computed = [name for name in model.sources if name not in feeds]
+    if not computed:
+        return model, feeds
+    return model.beginning_at(computed), {**feeds, **gradients(model, feeds, target).sources}
+
+
+def like_sources(model: Model, feeds: Mapping[str, Array], option: str, given: Any) -> dict[str, Array]:
+    """Return an option's values as an array of each source's shape and dtype; default 0.
+
+    given: a number, an array that broadcasts, or a dict of those by name. Raises UnknownName, InputError.
+    """
+    by_name = given if isinstance(given, Mapping) else dict.fromkeys(model.sources, 0 if given is None else given)
+    if wrong := [name for name in by_name if name not in model.sources]:
+        raise unknown("float input", wrong, model.sources)
+    values = {}
+    for name in model.sources:
+        shape, dtype = feeds[name].shape, feeds[name].dtype
+        try:
+            values[name] = np.ascontiguousarray(np.broadcast_to(np.asarray(by_name.get(name, 0), dtype), shape))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"`{option}` does not fit input '{name}' {shape}: {error}") from error
+        if not np.isfinite(values[name]).all():
+            raise InputError(f"`{option}` of input '{name}' holds NaN or Inf")
+    return values
 
 
 def wide(array: Array) -> Array:

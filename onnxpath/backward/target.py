@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from onnxpath.errors import ModelError, unknown
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, Node, Tensor, is_float, onnx_dtype
+from onnxpath.graph.ir import Graph, Node, Tensor, is_float, is_variable, onnx_dtype
 from onnxpath.lowering.cast import accumulator, in_dtype
 
 TARGET = "target"
@@ -30,14 +30,16 @@ class Readout:
 def readout(graph: Graph, output: str | None = None) -> Readout:
     """Return the logits of a model: an output, or the input of the Softmax that ends in it.
 
-    output: name of a float output, default the first.
+    output: name of a float output, default the first; or of any float tensor, whose entries are neurons then.
     """
     floats = [t.name for t in graph.outputs if is_float(t)]
     if not floats:
         raise ModelError("the model has no float output, so there is nothing to explain; export one with float outputs")
     name = output if output is not None else floats[0]
     if name not in floats:
-        raise unknown("float output", [name], floats)
+        if any(t.name == name and is_variable(t) and is_float(t) for t in graph.tensors().values()):
+            return Readout(name, name, None)
+        raise unknown("float output", [name], floats, "any other float tensor of the model may be named too")
     tensor = next(t for t in graph.outputs if t.name == name)
     node = tensor.inputs[0] if tensor.inputs else None
     while node is not None and node.op in ("Identity", "Flatten", "Reshape", "Squeeze", *QDQ):

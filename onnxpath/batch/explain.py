@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpath.attribution.attribute import attribute, default_options
+from onnxpath.attribution.attribute import attribute
 from onnxpath.attribution.attribution import Attribution
 from onnxpath.attribution.methods import METHODS
 from onnxpath.batch.fit import single_input
@@ -76,7 +76,7 @@ def method_options(
     given = {"selector": selector, "sparsity": sparsity, "scope": scope, "n_steps": steps, "activity": True}
     table = {}
     for method in chosen:
-        known = default_options(method)
+        known = method.defaults
         table[method.name] = {k: v for k, v in given.items() if k in known} | (extra if "selector" in known else {})
     return table
 

@@ -53,16 +53,16 @@ class Setup:
         chosen = model.layers(target.readout.output) if layers is None else layers
         return cls(model, tuple(chosen), target.readout.name, target.kind)
 
-    def start(self, fold: bool = True) -> tuple[Graph, Emitter]:
+    def start(self, fold: bool = True, keep: Sequence[str] = ()) -> tuple[Graph, Emitter]:
         """Return a copy of the model's graph without its outputs, and an emitter on it.
 
         fold: padding and normalization become part of the convolutions, and of the tensors between, only the
-        layers, the sources and the logits are sure to stay.
+        layers, the sources, the logits and those named in `keep` are sure to stay.
         """
         graph = self.model.graph.copy()
         if fold:
             sources = self.model.wrt or beginnings(graph)
-            asked = {self.logits, *sources, *(layer.name for layer in self.layers)}
+            asked = {self.logits, *sources, *keep, *(layer.name for layer in self.layers)}
             graph.outputs[:] = [graph.tensor(name) for name in asked]
             fold_pads(graph)
             fold_batch_normalization(graph, graph.initializer_inputs)
@@ -80,15 +80,15 @@ class Setup:
         names = tuple(layer.name for layer in self.layers)
         return self.model.session((name, names, self.logits, self.kind, *key), build)
 
-    def seeds(self, op: Emitter, logits: Tensor) -> dict[str, Tensor]:
-        """Return the cotangent that a walk begins with, by the name of its tensor.
+    def seeds(self, op: Emitter, logits: Tensor, seed: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the cotangent that a walk begins with, by the name of its tensor; seed: of the logits, where made.
 
         Where quantised logits are passed by an estimate, it begins before their last pair: a logit beyond what the
         calibration saw would have no gradient at all.
         """
         rule = self.model.rules.find("QuantizeLinear")
         begin = before_pair(logits) if rule is not None and rule.straight_through else logits
-        seed = SEEDS[self.kind](op, logits)
+        seed = SEEDS[self.kind](op, logits) if seed is None else seed
         return {begin.name: in_dtype(op, seed, onnx_dtype(begin))}
 
     def forward(self) -> Session:

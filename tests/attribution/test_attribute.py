@@ -3,20 +3,22 @@
 import json
 
 import numpy as np
+import onnx
+import onnx.shape_inference
+import onnx.utils
 import pytest
 
 import onnxpath
-from onnxpath.attribution.attribute import default_options
 from onnxpath.attribution.methods import METHODS
-from onnxpath.attribution.methods.relevance import WALKS
+from onnxpath.attribution.methods.relevance import RELEVANCE
 from onnxpath.errors import InputError, JobError, OnnxPathError, UnknownName, UnsupportedOperator
 from onnxpath.rules.gradient import gradient
 from tests.models import SAMPLES, input_name, mlp, parse, real_input, relative, run, sample, sample_images
 
 RNG = np.random.default_rng(14)
 every_method = pytest.mark.parametrize("method", METHODS.names())
-by_gradients = pytest.mark.parametrize("method", [name for name in METHODS.names() if name not in WALKS])
-WITH_DELTA = {"integrated-gradients", *WALKS}
+by_gradients = pytest.mark.parametrize("method", [name for name in METHODS.names() if name not in RELEVANCE])
+WITH_DELTA = {"integrated-gradients", *RELEVANCE}
 
 
 def normal(*shape):
@@ -34,7 +36,7 @@ def attribute(model, x, **options):
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_batch_of_seven_is_seven_batches_of_one(name, method):
     x, model = sample_images()[:7], onnxpath.load(sample(name), providers="cpu")
-    if name == "digits_vit" and method in WALKS:
+    if name == "digits_vit" and method in RELEVANCE:
         with pytest.raises(UnsupportedOperator, match=r"Softmax(.|\n)*: relevance rules for it are not among these"):
             onnxpath.attribute(model, x, method=method)
         return
@@ -50,7 +52,7 @@ def test_a_batch_of_seven_is_seven_batches_of_one(name, method):
 @every_method
 def test_a_small_memory_budget_changes_nothing(method):
     x = sample_images()[:5]
-    name = "digits_cnn" if method in WALKS else "digits_vit"
+    name = "digits_cnn" if method in RELEVANCE else "digits_vit"
     small, large = (onnxpath.load(sample(name), providers="cpu", memory=m) for m in (1, 2**30))
     assert small.rows_per_run({"image": x}) == 1
     one, other = (onnxpath.attribute(m, x, method=method) for m in (small, large))
@@ -155,7 +157,7 @@ def test_what_is_said(method):
     x = sample_images()[:3]
     found = attribute(sample("digits_cnn"), x, method=method, target=4)
     logits = run(sample("digits_cnn"), {"image": x})["logits"]
-    assert found.method == method and found.options == default_options(METHODS.get(method))
+    assert found.method == method and found.options == METHODS.get(method).defaults
     assert found.target.tolist() == [4, 4, 4] and relative(found.logits, logits) <= 1e-5
     np.testing.assert_array_equal(found.prediction, logits.argmax(1))
     assert (found.delta is not None) == (method in WITH_DELTA)
@@ -227,12 +229,12 @@ def test_unknown_methods_and_options():
         (
             np.zeros((3, 1, 16, 16)),
             InputError,
-            r"baseline does not fit input 'image' \(2, 1, 16, 16\)",
+            r"`baselines` does not fit input 'image' \(2, 1, 16, 16\)",
         ),
-        (np.zeros(5), InputError, r"baseline does not fit input 'image'"),
-        ("black", InputError, r"baseline .*'image'"),
+        (np.zeros(5), InputError, r"`baselines` does not fit input 'image'"),
+        ("black", InputError, r"`baselines` .*'image'"),
         ({"imag": 0}, UnknownName, r"no float input named 'imag'; did you mean 'image'\?"),
-        (np.nan, InputError, r"baseline .*NaN or Inf"),
+        (np.nan, InputError, r"`baselines` .*NaN or Inf"),
     ],
     ids=["rows", "shape", "text", "name", "NaN"],
 )
@@ -265,3 +267,25 @@ def test_the_quadrature_of_a_selector_is_an_option_too():
         for q in ("midpoint", "gausslegendre", "midpoint")
     ]
     assert relative(found[0], found[2]) == 0 < relative(found[0], found[1])
+
+
+# ------------------------------------------------------------------------------------------------- hidden tensors
+
+
+@pytest.mark.parametrize("method", ["gradient", "integrated-gradients", "guided-backprop", "lrp"])
+def test_a_neuron_is_explained_as_the_output_of_the_model_cut_there(method):
+    x, whole = sample_images()[:3], onnxpath.load(sample("digits_cnn"), providers="cpu")
+    layer = whole.layers()[1].name
+    cut = onnx.shape_inference.infer_shapes(onnx.load(sample("digits_cnn")))
+    cut = onnx.utils.Extractor(cut).extract_model(["image"], [layer])
+    neuron = (3, 1, 2)
+    found, wanted = (
+        onnxpath.attribute(m, x, [neuron] * 3, method=method, output=layer) for m in (whole, cut.SerializeToString())
+    )
+    np.testing.assert_array_equal(found.target, wanted.target)
+    assert relative(found.logits, wanted.logits) <= 1e-6 and relative(found.values, wanted.values) <= 1e-5
+
+
+def test_a_tensor_that_is_not_there_cannot_be_explained():
+    with pytest.raises(UnknownName, match=r"no float output named 'nothing'(.|\n)*any other float tensor"):
+        attribute(sample("digits_cnn"), sample_images()[:1], output="nothing")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import onnxpath
-from onnxpath.attribution.methods.relevance import lrp_walk
+from onnxpath.attribution.methods.relevance import lrp
+from onnxpath.attribution.registry import spelled_program
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup
 from onnxpath.runtime.targets import resolve_target
 from tests.check import reference, to_double
@@ -54,7 +55,7 @@ def check(name, x, expected, composite, **options):
     assert distance(found, expected) <= SINGLE
     goal = resolve_target(loaded, None, len(rows))
     setup = Setup.of(loaded, goal, layers=())
-    program = to_double(setup.finish(*lrp_walk(composite, **options).start(setup)))
+    program = to_double(spelled_program(lrp, setup, options={"composite": composite, **options}))
     values = reference(program, {"x": rows.astype(np.float64), **goal.feed(slice(None))})
     assert distance(values[GRAD + "x"], expected) <= (SINGLE if name in FOLDED else DOUBLE)
     assert values[LOGITS].dtype == np.float64

@@ -7,7 +7,8 @@ import pytest
 
 import onnxpath
 from onnxpath.attribution.conservation import conservation
-from onnxpath.attribution.methods.relevance import rap_walk
+from onnxpath.attribution.methods.relevance import rap
+from onnxpath.attribution.registry import spelled_program
 from onnxpath.pathway.programs import GRAD, Setup
 from onnxpath.runtime.targets import resolve_target
 from tests.check import reference, to_double
@@ -40,7 +41,7 @@ def test_released_in_float64(name):
     data, model = frozen(name), loaded(name)
     goal = resolve_target(model, data["target"], len(data["x"]))
     setup = Setup.of(model, goal, layers=())
-    program = to_double(setup.finish(*rap_walk(released=True).start(setup)))
+    program = to_double(spelled_program(rap, setup, options={"released": True}))
     values = reference(program, {"x": data["x"], **goal.feed(slice(None))})
     # The authors' code adds 1e-9 to what it divides by.
     assert relative(values[GRAD + "x"], data["relevance"]) <= 1e-6

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from onnxpath.attribution.registry import Maps, gradients, method, wide
-from onnxpath.runtime.model import Model
-from onnxpath.runtime.session import Array
-from onnxpath.runtime.targets import Target
+from onnxpath.attribution.registry import spelled
+from onnxpath.attribution.spelling import Spelling
+from onnxpath.graph.ir import Tensor
 
 
-@method("gradient")
-def gradient(model: Model, feeds: Mapping[str, Array], target: Target) -> Maps:
+@spelled("gradient")
+def gradient(spelling: Spelling) -> dict[str, Tensor]:
     """Return the gradient of the target with respect to the input (Simonyan et al., 2013)."""
-    return gradients(model, feeds, target)
+    return spelling.gradients()
 
 
-@method("input-x-gradient")
-def input_x_gradient(model: Model, feeds: Mapping[str, Array], target: Target) -> Maps:
+@spelled("input-x-gradient")
+def input_x_gradient(spelling: Spelling) -> dict[str, Tensor]:
     """Return input · gradient (Shrikumar et al., 2016)."""
-    result = gradients(model, feeds, target)
-    values = {**feeds, **result.sources}
-    result.maps = {name: values[name] * wide(grad) for name, grad in result.maps.items()}
-    return result
+    grads, wide = spelling.gradients(), spelling.wide
+    return {name: spelling.op.Mul(wide(spelling.graph.tensor(name)), wide(grad)) for name, grad in grads.items()}

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.registry import Maps, gradients, method, wide
-from onnxpath.errors import InputError, unknown
+from onnxpath.attribution.registry import Maps, begun_at_sources, gradients, like_sources, method, wide
 from onnxpath.pathway.programs import LOGITS, Setup
 from onnxpath.pathway.quadrature import points
 from onnxpath.runtime.model import Model
@@ -33,10 +32,8 @@ def integrated_gradients(
     as they come, so memory does not grow with n_steps. The convergence delta is sum(map) - (F(x) - F(x')).
     Raises InputError, UnknownName: baselines that fit no input, no quadrature of that name.
     """
-    if computed := [name for name in model.sources if name not in feeds]:
-        feeds = {**feeds, **gradients(model, feeds, target).sources}
-        model = model.beginning_at(computed)
-    start = _baselines(model, feeds, baselines)
+    model, feeds = begun_at_sources(model, feeds, target)
+    start = like_sources(model, feeds, "baselines", baselines)
     logits = _logits(model, feeds, target)
     fixed = target.fixed(logits)
     total = {name: np.zeros(feeds[name].shape, np.float64) for name in start}
@@ -48,23 +45,6 @@ def integrated_gradients(
     change = fixed.score(logits) - fixed.score(_logits(model, {**feeds, **start}, target))
     delta = sum(m.reshape(len(m), -1).sum(1) for m in maps.values()) - change
     return Maps({name: m.astype(wide(feeds[name]).dtype) for name, m in maps.items()}, logits, np.asarray(delta))
-
-
-def _baselines(model: Model, feeds: Mapping[str, Array], given: Any) -> dict[str, Array]:
-    names = model.sources
-    by_name = given if isinstance(given, Mapping) else dict.fromkeys(names, 0 if given is None else given)
-    if wrong := [name for name in by_name if name not in names]:
-        raise unknown("float input", wrong, names)
-    starts = {}
-    for name in names:
-        shape, dtype = feeds[name].shape, feeds[name].dtype
-        try:
-            starts[name] = np.ascontiguousarray(np.broadcast_to(np.asarray(by_name.get(name, 0), dtype), shape))
-        except (ValueError, TypeError) as error:
-            raise InputError(f"the baseline does not fit input '{name}' {shape}: {error}") from error
-        if not np.isfinite(starts[name]).all():
-            raise InputError(f"the baseline of input '{name}' holds NaN or Inf")
-    return starts
 
 
 def _logits(model: Model, feeds: Mapping[str, Array], target: Target) -> Array:
