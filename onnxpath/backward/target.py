@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from onnxpath.errors import ModelError, unknown
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, Node, Tensor, is_float, is_variable, onnx_dtype
+from onnxpath.graph.ir import Graph, Node, Tensor, Variable, is_float, is_variable, onnx_dtype
 from onnxpath.lowering.cast import accumulator, in_dtype
 
 TARGET = "target"
@@ -55,19 +55,34 @@ def _over_rows(softmax: Node) -> bool:
     return axis == 0 or (shape is not None and axis == -len(shape))
 
 
-def seed_target(op: Emitter, tensor: Tensor) -> Tensor:
-    """Return a one-hot cotangent for `tensor` [N, ...] from a new input `target`, int64 [N].
+def add_target(op: Emitter, tensor: Tensor) -> Variable:
+    """Add the input `target`, int64 [N]: which entry of each flattened row of `tensor` is explained."""
+    return op.add_input(TARGET, "int64", [tensor.shape[0] if tensor.shape else None])
 
-    A target counts entries of the flattened row; -1 stands for the largest entry of that row.
-    """
-    rows = tensor.shape[0] if tensor.shape else None
-    target = op.add_input(TARGET, "int64", [rows])
+
+def add_cotangent(op: Emitter, tensor: Tensor) -> Variable:
+    """Add the input `cotangent` of the shape of `tensor`."""
+    return op.add_input(COTANGENT, tensor.dtype, list(tensor.shape))
+
+
+GOALS = {TARGET: add_target, COTANGENT: add_cotangent}
+
+
+def chosen_entry(op: Emitter, tensor: Tensor, target: Tensor) -> Tensor:
+    """Return the explained entry of each row as int64 [N, 1]: the target, or the largest entry where that is -1."""
+    flat = op.Reshape(tensor, [0, -1])
+    # Few providers compare bfloat16.
+    best = op.ArgMax(in_dtype(op, flat, accumulator(flat)), axis=1, keepdims=1)
+    asked = op.Unsqueeze(target, [1])
+    chosen: Tensor = op.Where(op.Less(asked, op.const(0)), best, asked)
+    return chosen
+
+
+def seed_target(op: Emitter, tensor: Tensor, target: Tensor | None = None) -> Tensor:
+    """Return a one-hot cotangent for `tensor` [N, ...]; target: as `add_target` adds, which it does where None."""
+    target = add_target(op, tensor) if target is None else target
     with op.serving(tensor.name, "target"):
-        flat = op.Reshape(tensor, [0, -1])
-        # Few providers compare bfloat16.
-        best = op.ArgMax(in_dtype(op, flat, accumulator(flat)), axis=1, keepdims=1)
-        asked = op.Unsqueeze(target, [1])
-        chosen = op.Where(op.Less(asked, op.const(0)), best, asked)
+        chosen, flat = chosen_entry(op, tensor, target), op.Reshape(tensor, [0, -1])
         places = op.Range(op.const(0), op.Squeeze(op.Shape(flat, start=1, end=2), [0]), op.const(1))
         one_hot = op.Cast(op.Equal(places, chosen), to=onnx_dtype(tensor))
         flat_already = tensor.shape is not None and len(tensor.shape) == 2
@@ -76,9 +91,9 @@ def seed_target(op: Emitter, tensor: Tensor) -> Tensor:
     return seed
 
 
-def seed_cotangent(op: Emitter, tensor: Tensor) -> Tensor:
-    """Return a new input `cotangent` of the shape of `tensor`."""
-    return op.add_input(COTANGENT, tensor.dtype, list(tensor.shape))
+def seed_cotangent(op: Emitter, tensor: Tensor, cotangent: Tensor | None = None) -> Tensor:
+    """Return the cotangent itself; cotangent: as `add_cotangent` adds, which it does where None."""
+    return add_cotangent(op, tensor) if cotangent is None else cotangent
 
 
 SEEDS = {TARGET: seed_target, COTANGENT: seed_cotangent}

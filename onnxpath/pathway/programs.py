@@ -69,11 +69,15 @@ class Setup:
         graph.outputs.clear()
         return graph, Emitter(graph, self.model.provider)
 
-    def finish(self, graph: Graph, op: Emitter) -> onnx.ModelProto:
-        """Add the logits as output, drop what is not needed, and return the program."""
+    def end(self, graph: Graph, op: Emitter) -> Graph:
+        """Add the logits as output, drop what is not needed, and return the graph of the program."""
         op.add_output(graph.tensor(self.logits), LOGITS)
         graph.cleanup()
-        return graph.to_model()
+        return graph
+
+    def finish(self, graph: Graph, op: Emitter) -> onnx.ModelProto:
+        """Return the program, ended."""
+        return self.end(graph, op).to_model()
 
     def session(self, name: str, build: Callable[[], onnx.ModelProto], *key: object) -> Session:
         """Return the cached session of a program of this setup."""
@@ -102,41 +106,40 @@ class Setup:
 
     def gradient(self) -> Session:
         """x, target -> logits, `grad_<source>` of every source, and `source_<source>` of those that are computed."""
+        return self.session("gradient", lambda: self.gradient_graph().to_model())
+
+    def gradient_graph(self) -> Graph:
+        """Return the graph of `gradient`."""
+        graph, op = self.start()
+        _gradient_outputs(self, graph, op, self.model.sources)
         fed = {t.name for t in self.model.graph.inputs}
-        computed = [name for name in self.model.sources if name not in fed]
-
-        def build() -> onnx.ModelProto:
-            graph, op = self.start()
-            _gradient_outputs(self, graph, op, self.model.sources)
-            for name in computed:
-                op.add_output(graph.tensor(name), SOURCE + name)
-            return self.finish(graph, op)
-
-        return self.session("gradient", build)
+        for name in (name for name in self.model.sources if name not in fed):
+            op.add_output(graph.tensor(name), SOURCE + name)
+        return self.end(graph, op)
 
     def contributions(self, activity: bool) -> Session:
         """x, target -> logits and `score_<layer>` = activation · gradient; with activity `inactive_<layer>` as bool.
 
         No mask takes part: a·g is the gradient with respect to a mask at 1, and a mask that is not there costs nothing.
         """
+        return self.session("contributions", lambda: self.contributions_graph(activity).to_model(), activity)
 
-        def build() -> onnx.ModelProto:
-            graph, op = self.start()
-            names = [layer.name for layer in self.layers]
-            tensors = graph.tensors()
-            grads = backward(op, self.model.rules, self.seeds(op, tensors[self.logits]), names)
-            for layer in self.layers:
-                a = tensors[layer.name]
-                with op.serving(layer.name, "score"):
-                    # Products of 16 bits may vanish or overflow where their factors do neither.
-                    wide, g = in_dtype(op, a, accumulator(a)), grads.get(layer.name)
-                    g = op.like(0, wide) if g is None else in_dtype(op, g, accumulator(a))
-                    op.add_output(op.Mul(wide, g), SCORE + layer.name)
-                    if activity and layer.has_zero:
-                        op.add_output(op.LessOrEqual(a, op.like(0, a)), INACTIVE + layer.name)
-            return self.finish(graph, op)
-
-        return self.session("contributions", build, activity)
+    def contributions_graph(self, activity: bool) -> Graph:
+        """Return the graph of `contributions`."""
+        graph, op = self.start()
+        names = [layer.name for layer in self.layers]
+        tensors = graph.tensors()
+        grads = backward(op, self.model.rules, self.seeds(op, tensors[self.logits]), names)
+        for layer in self.layers:
+            a = tensors[layer.name]
+            with op.serving(layer.name, "score"):
+                # Products of 16 bits may vanish or overflow where their factors do neither.
+                wide, g = in_dtype(op, a, accumulator(a)), grads.get(layer.name)
+                g = op.like(0, wide) if g is None else in_dtype(op, g, accumulator(a))
+                op.add_output(op.Mul(wide, g), SCORE + layer.name)
+                if activity and layer.has_zero:
+                    op.add_output(op.LessOrEqual(a, op.like(0, a)), INACTIVE + layer.name)
+        return self.end(graph, op)
 
     def activations(self) -> Session:
         """x -> logits and `activation_<layer>`."""
@@ -152,20 +155,20 @@ class Setup:
 
     def masked(self, with_gradient: bool) -> Session:
         """x, `mask_<layer>` of zeros and ones (and target) -> logits of the masked network (and `grad_<input>`)."""
+        return self.session("masked", lambda: self.masked_graph(with_gradient).to_model(), with_gradient)
 
-        def build() -> onnx.ModelProto:
-            graph, op = self.start()
-            masks = []
-            for mask in mask_layers(op, self.layers).values():
-                masks.append(as_activation(op, mask))
-                if masks[-1] is not mask:
-                    replace_uses(mask, masks[-1])
-            graph.body.toposort()
-            if with_gradient:
-                _gradient_outputs(self, graph, op, self.model.sources, under_masks(self.model.rules, masks))
-            return self.finish(graph, op)
-
-        return self.session("masked", build, with_gradient)
+    def masked_graph(self, with_gradient: bool) -> Graph:
+        """Return the graph of `masked`."""
+        graph, op = self.start()
+        masks = []
+        for mask in mask_layers(op, self.layers).values():
+            masks.append(as_activation(op, mask))
+            if masks[-1] is not mask:
+                replace_uses(mask, masks[-1])
+        graph.body.toposort()
+        if with_gradient:
+            _gradient_outputs(self, graph, op, self.model.sources, under_masks(self.model.rules, masks))
+        return self.end(graph, op)
 
     def cut(self, layer: NeuronLayer) -> list[str]:
         """Return the tensors that must be fed for the network to start at `layer`: it, and what by-passes it."""

@@ -42,34 +42,35 @@ def select_on_device(
 
 def cut_program(setup: Setup, scope: str) -> Session:
     """`score_<layer>` and `keep` (how many, per pool) -> `kept_<layer>` (bool), `mask_<layer>` and `largest`."""
+    return setup.session("cut", lambda: cut_graph(setup, scope).to_model(), scope)
 
-    def build() -> onnx.ModelProto:
-        graph = Graph(gs.Graph(opset=setup.model.graph.opset, name="cut"))
-        op = Emitter(graph, setup.model.provider)
-        keep = op.add_input(KEEP, "int64", [None])
-        tensors = setup.model.graph.tensors()
-        given = {
-            n.name: op.add_input(SCORE + n.name, dtype_of(accumulator(tensors[n.name])), tensors[n.name].shape)
-            for n in setup.layers
-        }
-        sizes = {name: op.Abs(score) for name, score in given.items()}
-        flat = {name: op.Cast(op.Reshape(size, [0, -1]), to=onnx.TensorProto.FLOAT) for name, size in sizes.items()}
-        pools = [list(flat)] if scope == "global" else [[name] for name in flat]
-        largest = []
-        for index, pool in enumerate(pools):
-            joined = op.Concat(*(flat[name] for name in pool), axis=1) if len(pool) > 1 else flat[pool[0]]
-            tau = _threshold(op, joined, op.Gather(keep, op.const([index])))
-            largest.append(op.ReduceMax(joined, [1], keepdims=1))
-            for name in pool:
-                kept = op.reshape_like(op.Greater(flat[name], tau), given[name])
-                op.add_output(kept, KEPT + name)
-                mask = op.Cast(kept, to=onnx_dtype(tensors[name]))
-                op.add_output(mask, mask_name(next(n for n in setup.layers if n.name == name)))
-        total = op.Concat(*largest, axis=1) if len(largest) > 1 else largest[0]
-        op.add_output(op.ReduceMax(total, [1], keepdims=0), LARGEST)
-        return graph.to_model()
 
-    return setup.session("cut", build, scope)
+def cut_graph(setup: Setup, scope: str) -> Graph:
+    """Return the graph of `cut_program`."""
+    graph = Graph(gs.Graph(opset=setup.model.graph.opset, name="cut"))
+    op = Emitter(graph, setup.model.provider)
+    keep = op.add_input(KEEP, "int64", [None])
+    tensors = setup.model.graph.tensors()
+    given = {
+        n.name: op.add_input(SCORE + n.name, dtype_of(accumulator(tensors[n.name])), tensors[n.name].shape)
+        for n in setup.layers
+    }
+    sizes = {name: op.Abs(score) for name, score in given.items()}
+    flat = {name: op.Cast(op.Reshape(size, [0, -1]), to=onnx.TensorProto.FLOAT) for name, size in sizes.items()}
+    pools = [list(flat)] if scope == "global" else [[name] for name in flat]
+    largest = []
+    for index, pool in enumerate(pools):
+        joined = op.Concat(*(flat[name] for name in pool), axis=1) if len(pool) > 1 else flat[pool[0]]
+        tau = _threshold(op, joined, op.Gather(keep, op.const([index])))
+        largest.append(op.ReduceMax(joined, [1], keepdims=1))
+        for name in pool:
+            kept = op.reshape_like(op.Greater(flat[name], tau), given[name])
+            op.add_output(kept, KEPT + name)
+            mask = op.Cast(kept, to=onnx_dtype(tensors[name]))
+            op.add_output(mask, mask_name(next(n for n in setup.layers if n.name == name)))
+    total = op.Concat(*largest, axis=1) if len(largest) > 1 else largest[0]
+    op.add_output(op.ReduceMax(total, [1], keepdims=0), LARGEST)
+    return graph
 
 
 def _threshold(op: Emitter, scores: Tensor, keep: Tensor) -> Tensor:
