@@ -20,6 +20,8 @@ _HOME = {
     "Pathway": "onnxpath.pathway.pathway",
     "attribute": "onnxpath.attribution.attribute",
     "Attribution": "onnxpath.attribution.attribution",
+    "evaluate": "onnxpath.evaluation.evaluate",
+    "Evaluation": "onnxpath.evaluation.result",
     "OnnxPathError": "onnxpath.errors",
     "ModelError": "onnxpath.errors",
     "UnsupportedOperator": "onnxpath.errors",
