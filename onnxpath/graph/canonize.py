@@ -101,40 +101,53 @@ def _same_pads(node: Node, kernel: list[int], upper: bool) -> list[int]:
 
 
 def fold_batch_normalization(graph: Graph, keep: Collection[str] = ()) -> int:
-    """Fold each BatchNormalization into the Conv before it; returns how many were folded.
+    """Fold each BatchNormalization into the Conv, ConvTranspose or Gemm before it; returns how many were folded.
 
     keep: names of initializers that a gradient is asked for; what reads them is left alone.
     """
     folded = 0
     for node in list(graph.nodes):
-        conv = _foldable_conv(graph, node, keep)
-        if conv is None:
+        layer = _foldable_layer(graph, node, keep)
+        if layer is None:
             continue
         scale, bias, mean, var = (np.asarray(t.values, np.float64) for t in node.inputs[1:5])
-        weight = conv.inputs[1]
+        weight = layer.inputs[1]
         factor = scale / np.sqrt(var + node.attrs.get("epsilon", 1e-5))
-        old = np.asarray(conv.inputs[2].values, np.float64) if len(conv.inputs) > 2 else 0.0
+        old = np.asarray(layer.inputs[2].values, np.float64) if len(layer.inputs) > 2 else 0.0
         dtype = numpy_dtype(weight)
-        shape = (-1,) + (1,) * (len(weight.shape) - 1)
+        shape = [1] * len(weight.shape)
+        shape[_output_axis(layer)] = -1
         new = [weight.values * factor.reshape(shape), bias + (old - mean) * factor]
         # Named after the node, not the weight: two normalizations may fold into one shared weight.
         names = [f"{node.name}/folded_weight", f"{node.name}/folded_bias"]
-        conv.inputs = [conv.inputs[0], *(Constant(n, v.astype(dtype)) for n, v in zip(names, new, strict=True))]
+        layer.inputs = [layer.inputs[0], *(Constant(n, v.astype(dtype)) for n, v in zip(names, new, strict=True))]
         output = node.outputs[0]
         node.outputs.clear()
-        conv.outputs = [output]
+        layer.outputs = [output]
         folded += 1
     graph.cleanup()
     return folded
 
 
-def _foldable_conv(graph: Graph, node: Node, keep: Collection[str]) -> Node | None:
+def _foldable_layer(graph: Graph, node: Node, keep: Collection[str]) -> Node | None:
     if node.op != "BatchNormalization" or len(node.outputs) != 1 or node.attrs.get("training_mode", 0):
         return None
     source = node.inputs[0]
-    conv = source.inputs[0] if source.inputs else None
-    if conv is None or conv.op != "Conv" or len(source.outputs) != 1 or source.name in {t.name for t in graph.outputs}:
+    layer = source.inputs[0] if source.inputs else None
+    if layer is None or len(source.outputs) != 1 or source.name in {t.name for t in graph.outputs}:
         return None
-    constants = [*node.inputs[1:5], *conv.inputs[1:]]
-    free = all(isinstance(t, Constant) and t.name not in keep for t in constants)
-    return conv if free and len({t.name for t in conv.inputs[1:]}) == len(conv.inputs) - 1 else None
+    constants = [*node.inputs[1:5], *layer.inputs[1:]]
+    free = _takes_factors(layer) and all(isinstance(t, Constant) and t.name not in keep for t in constants)
+    return layer if free and len({t.name for t in layer.inputs[1:]}) == len(layer.inputs) - 1 else None
+
+
+def _takes_factors(layer: Node) -> bool:
+    """True where a factor for each channel that a layer puts out can become part of its weight and bias."""
+    if layer.op == "ConvTranspose":
+        return bool(layer.attrs.get("group", 1) == 1)
+    return layer.op == "Conv" or (layer.op == "Gemm" and layer.attrs.get("beta", 1.0) == 1.0)
+
+
+def _output_axis(layer: Node) -> int:
+    """Return the axis of a weight that counts what the layer puts out."""
+    return 0 if layer.op == "Conv" or (layer.op == "Gemm" and layer.attrs.get("transB", 0)) else 1

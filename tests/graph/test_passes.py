@@ -105,6 +105,32 @@ def test_batch_normalization_is_folded(bias):
     assert count == 1 and operators(result) == ["Conv"]
 
 
+OTHER_LAYERS = {
+    "ConvTranspose<strides = [2, 2]>(x, W{})": ("float[n, 2, 4, 4]", (2, 3, 3, 3), (2, 2, 4, 4)),
+    "Gemm(x, W{})": ("float[n, 4]", (4, 3), (2, 4)),
+    "Gemm<transB = 1, alpha = 0.5>(x, W{})": ("float[n, 4]", (3, 4), (2, 4)),
+}
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("call", OTHER_LAYERS)
+def test_batch_normalization_is_folded_into_other_layers(call, bias):
+    kind, weight, x = OTHER_LAYERS[call]
+    layer = call.format(", c0" if bias else "")
+    rank = ", ".join("n3hw"[: len(x)])
+    text = f"m ({kind} x) => (float[{rank}] y) {{ c = {layer}; y = BatchNormalization(c, bs, bb, bm, bv) }}"
+    count, result = folded(parse(text, W=normal(*weight), c0=normal(3), **batch_norm("b")), {"x": normal(*x)})
+    assert count == 1 and operators(result) == [call.partition("(")[0].partition("<")[0]]
+
+
+def test_a_grouped_transposed_convolution_is_not_folded():
+    text = """m (float[n, 3, 4, 4] x) => (float[n, 3, h, w] y) {
+        c = ConvTranspose<group = 3>(x, W); y = BatchNormalization(c, bs, bb, bm, bv)
+    }"""
+    count, _ = folded(parse(text, W=normal(3, 1, 3, 3), **batch_norm("b")), {"x": normal(2, 3, 4, 4)})
+    assert count == 0
+
+
 @pytest.mark.parametrize("keep", ["W", "bs", "bb", "bm", "bv"])
 def test_folding_never_removes_what_a_gradient_is_asked_for(keep):
     model = parse(CONV_BN.format(""), W=normal(3, 2, 3, 3), **batch_norm("b"))
