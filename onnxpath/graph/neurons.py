@@ -83,6 +83,11 @@ def neuron_layers(graph: Graph, target: str, keep_readout: bool = False) -> tupl
     return layers, left_out
 
 
+def spelled_gates(graph: Graph) -> list[str]:
+    """Return the names of the nodes that activations spelled in several nodes multiply their argument with."""
+    return [node.name for node in graph.nodes if node.op in GATES and _spelled_out(node) is not None]
+
+
 def _activations(graph: Graph) -> Iterator[tuple[str, tuple[str, Tensor]]]:
     """Yield (output name, (function, output)) in graph order; what spells out another activation is none itself."""
     spelled = {}

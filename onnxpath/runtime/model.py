@@ -26,7 +26,8 @@ from onnxpath.graph.quantised import is_quantised_weight
 from onnxpath.graph.query import between
 from onnxpath.graph.surgery import begin_at
 from onnxpath.rules.gradient import gradient
-from onnxpath.rules.relevance import any_rule_set
+from onnxpath.rules.relevance import any_rule_set, relevance_sets
+from onnxpath.rules.relevance.roles import relevance_roles
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.rules.variants import rule_set
 from onnxpath.runtime.providers import resolve
@@ -171,9 +172,14 @@ class Model:
         kind: "exact" | "zero" | "straight-through" | "missing"; rules: name of a rule set, of relevance too, default
         the model's.
         """
+        roots, goal = self.wrt or beginnings(self.graph), self.readout(output).name
         table_of = any_rule_set(rules) if rules is not None else self.rules
-        roots = self.wrt or beginnings(self.graph)
-        path = between(self.graph, roots, [self.readout(output).name])
+        if rules in relevance_sets():
+            table_of = table_of.on(relevance_roles(self.graph, roots, goal))
+        path = between(self.graph, roots, [goal])
+        zero = {n.name for n in path if (rule := table_of.rule_of(n)) is not None and rule.function is None}
+        open_path = {n.name for n in between(self.graph, roots, [goal], zero)}
+        path = [n for n in path if n.name in zero or n.name in open_path]
         table: dict[str, dict[str, list[str]]] = {}
         for kind, nodes in table_of.coverage(path, roots).items():
             table[kind] = {}

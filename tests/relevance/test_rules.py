@@ -7,6 +7,7 @@ import onnxpath
 from onnxpath.attribution.conservation import conservation
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.query import linear_roles
+from onnxpath.rules.gradient import gradient
 from onnxpath.rules.relevance import any_rule_set, relevance_sets
 from onnxpath.rules.relevance.base import relevance
 from onnxpath.rules.relevance.composites import COMPOSITES, composite
@@ -34,15 +35,21 @@ def test_the_base_set_inherits_nothing():
     assert relevance.parent is None
     for operator in ("Conv", "Gemm", "MatMul", "Softmax", "LayerNormalization", "Exp", "Einsum", "LSTM"):
         assert relevance.find(operator) is None
-    assert all(rules.parent is relevance for rules in relevance_sets().values())
+    parents = {name: rules.parent for name, rules in relevance_sets().items()}
+    assert parents.pop("beta-smooth") is gradient and set(parents.values()) == {relevance}
 
 
 @pytest.mark.parametrize("name", relevance_sets())
 def test_coverage(name):
     for covered in ("digits_cnn", "digits_resnet"):
         assert onnxpath.load(sample(covered)).coverage(name)["missing"] == {}
-    missing = onnxpath.load(sample("digits_vit")).coverage(name)["missing"]
-    assert missing.keys() == {"LayerNormalization", "Softmax", "MatMul", "Mul", "Erf"}
+    coverage = onnxpath.load(sample("digits_vit")).coverage(name)
+    if name in ("attnlrp", "beta-smooth"):
+        assert coverage["missing"] == {}
+    else:
+        assert coverage["missing"].keys() == {"LayerNormalization", "Softmax", "MatMul"}
+        assert len(coverage["missing"]["MatMul"]) == 4  # those of attention; the others have weights
+        assert coverage["zero"].keys() == {"Erf"}  # of GELU, which passes relevance
 
 
 def test_products_are_refused_by_what_is_on_the_path():
@@ -51,7 +58,9 @@ def test_products_are_refused_by_what_is_on_the_path():
     model, feeds = parse(text, W=np.eye(3, dtype=np.float32)), {"x": np.ones((1, 3), np.float32), "i": np.int64([1])}
     assert onnxpath.load(model).coverage("lrp-epsilon")["missing"] == {}
     assert onnxpath.attribute(model, feeds, 1, "lrp").values.shape == (1, 3)
-    gated = parse("m (float[n, 3] x) => (float[n, 3] y) { g = Sigmoid(x); y = Mul(x, g) }")
+    weights = {"W": np.eye(3, dtype=np.float32)}
+    text = "m (float[n, 3] x) => (float[n, 3] y) { h = MatMul(x, W); g = Sigmoid(h); y = Mul(x, g) }"
+    gated = parse(text, **weights)
     with pytest.raises(onnxpath.UnsupportedOperator, match=r"no rap rule (.|\n)*Mul .*: more than one factor depends"):
         onnxpath.attribute(gated, np.ones((1, 3), np.float32), method="rap")
     shared = parse("m (float[n, 3] x) => (float[n, 3] y) { g = Sigmoid(x); y = Div(x, g) }")

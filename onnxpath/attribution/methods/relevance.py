@@ -11,7 +11,7 @@ from onnxpath.attribution.spelling import Spelling
 from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Tensor
 from onnxpath.graph.rows import MixedRows, row_axes
-from onnxpath.rules.relevance.composites import composite as composed
+from onnxpath.rules.relevance.composite_file import composite_of
 from onnxpath.rules.relevance.rap import rap as rap_rules
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.targets import Target
@@ -23,8 +23,10 @@ RELEVANCE = ("lrp", "rap")
 """Methods whose relevance can be followed from node to node."""
 
 
-def with_delta(model: Model, target: Target, result: Maps, **options: Any) -> None:
-    """Set the delta: the map's sum minus the logit."""
+def with_delta(model: Model, target: Target, result: Maps, composite: str = "", **options: Any) -> None:
+    """Set the delta: the map's sum minus the logit, but for composites that do not start with it."""
+    if composite and composite_of(composite).starts != "logit":
+        return
     totals = [m.reshape(len(m), -1).astype(np.float64).sum(1) for m in result.maps.values()]
     result.delta = np.asarray(sum(totals) - target.score(result.logits))
 
@@ -47,19 +49,26 @@ def lrp(
     epsilon: float = 1e-6,
     gamma: float = 0.25,
     stabilizer: float = 1e-6,
+    alpha: float = 2.0,
+    beta: float = 1.0,
+    beta_smooth: float = 10.0,
     low: Any = None,
     high: Any = None,
 ) -> dict[str, Tensor]:
     """Return relevance by layer-wise relevance propagation (Bach et al., 2015).
 
-    composite: which rule each layer gets, as in `onnxpath list rules`; epsilon, gamma, stabilizer: of its rules; low,
-    high: ends of the input's range after preprocessing, numbers or arrays that broadcast to it, for epsilon-gamma-box.
-    The delta is the map's sum minus the logit: what biases and stabilisers took.
-    Raises UnknownName, InputError (low or high is missing), UnsupportedOperator (every node without a rule, at once).
+    composite: which rule each layer gets, a name as in `onnxpath list rules` or the path of a .toml file; epsilon,
+    gamma, stabilizer, alpha, beta, beta_smooth: of its rules; low, high: ends of the input's range after preprocessing,
+    numbers or arrays that broadcast to it, for lrp-zbox. The delta is the map's sum minus the logit: what biases and
+    stabilisers took; composites of gradients, which start with 1 instead of the logit, have none.
+    Raises UnknownName, InputError (the file; low or high is missing), UnsupportedOperator (every node without a rule).
     """
-    given = {"epsilon": epsilon, "gamma": gamma, "stabilizer": stabilizer, "low": low, "high": high}
-    rules = composed(composite, **{name: value for name, value in given.items() if value is not None})
-    return spelling.relevance(rules.on(spelling.roles()))
+    given = {"epsilon": epsilon, "gamma": gamma, "stabilizer": stabilizer, "alpha": alpha, "beta": beta}
+    given |= {"beta_smooth": beta_smooth} | {k: v for k, v in (("low", low), ("high", high)) if v is not None}
+    rules = composite_of(composite, **given)
+    rules.require_nodes(node.name for node in spelling.graph.nodes)
+    bound = rules.on(spelling.roles())
+    return spelling.relevance(bound) if rules.starts == "logit" else spelling.gradients(bound)
 
 
 @spelled("rap", finish=with_leaks)

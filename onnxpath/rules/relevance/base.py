@@ -7,7 +7,8 @@ from typing import Any
 
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Tensor
-from onnxpath.graph.neurons import ACTIVATIONS
+from onnxpath.graph.neurons import ACTIVATIONS, GATES
+from onnxpath.graph.query import LINEAR
 from onnxpath.rules.gradient import gradient
 from onnxpath.rules.movement import MOVEMENT, SELECTION
 from onnxpath.rules.relevance.combinator import divide
@@ -58,9 +59,7 @@ def divisor(inputs: Sequence[int]) -> bool:
     return 1 in inputs
 
 
-FACTORS = (
-    "more than one factor depends on the input, and how relevance divides between factors is not among these rules"
-)
+FACTORS = "more than one factor depends on the input, and only the composite attnlrp has a rule for that"
 DIVISOR = "its divisor depends on the input, and a relevance rule for that is not among these"
 
 
@@ -68,10 +67,18 @@ for _operator in (*sorted(ACTIVATIONS), "Neg", "BatchNormalization"):
     relevance.enter(Rule(_operator, passing))
 relevance.enter(Rule("Mul", passing, broadcasts=True, unfit=several_factors, why=FACTORS))
 relevance.enter(Rule("Div", passing, broadcasts=True, unfit=divisor, why=DIVISOR))
+for _operator in GATES:
+    # x · g(x) is an activation too: with g held fixed, relevance passes.
+    relevance.enter(Rule(_operator, None), role="gate")
 enter_norms(relevance, (*SUMS, *POOLS), STABILIZER)
 
+relevance.refuse(*LINEAR, why=FACTORS)
 relevance.refuse(
-    *("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "InstanceNormalization", "GroupNormalization"),
-    *("LpNormalization", "LRN", "Einsum", "LSTM", "GRU", "RNN", "Pow", "Sqrt", "Exp", "Erf"),
+    *("Softmax", "LayerNormalization", "RMSNormalization", "InstanceNormalization", "GroupNormalization"),
+    *("LpNormalization", "Einsum", "Attention", "RotaryEmbedding"),
+    why="only the composite attnlrp has a relevance rule for it; or choose a method of gradients",
+)
+relevance.refuse(
+    *("LogSoftmax", "LRN", "LSTM", "GRU", "RNN", "Pow", "Sqrt", "Exp", "Erf"),
     why="relevance rules for it are not among these; choose a method of gradients",
 )
