@@ -1,0 +1,227 @@
+"""`onnxpath evaluate`: metrics of attribution methods, beside the baselines, on a folder of inputs."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from onnxpath_cli.job import Job, leave, prepare
+from onnxpath_cli.options import Inputs, Json, ModelPath, OutFolder, Output, PreprocessFile, Providers, Rules, Target
+from onnxpath_cli.output import print_json, progress, say
+
+if TYPE_CHECKING:
+    from onnxpath.batch.explain import Failed
+    from onnxpath.batch.inputs import InputItem
+    from onnxpath.evaluation.subject import Subject
+
+DEFAULT_METHODS = "pathway-gradient,gradient"
+DEFAULT_METRICS = "lerf,morf,deletion,insertion"
+
+
+def evaluate(
+    model: ModelPath,
+    inputs: Inputs,
+    out: OutFolder,
+    methods: Annotated[
+        str, Option("--methods", help="Attribution methods, with commas between; options as name:option=value.")
+    ] = DEFAULT_METHODS,
+    metrics: Annotated[
+        str, Option("--metrics", help="Metrics, with commas between: `onnxpath list metrics`.")
+    ] = DEFAULT_METRICS,
+    options: Annotated[
+        list[str] | None, Option("--set", help="Option of the metrics as name=value; repeat for more.")
+    ] = None,
+    boxes: Annotated[
+        Path | None, Option("--boxes", help="CSV of objects: file,x0,y0,x1,y1 in pixels of the file.")
+    ] = None,
+    masks: Annotated[
+        Path | None, Option("--masks", help="npz with bool `masks` [N, H, W] of the model inputs, in order.")
+    ] = None,
+    correct_only: Annotated[
+        bool, Option("--correct-only", help="Only inputs whose largest entry is their known label.")
+    ] = False,
+    target: Target = None,
+    output: Output = None,
+    preprocess: PreprocessFile = None,
+    seed: Annotated[int, Option("--seed", min=0, help="Of everything that is drawn.")] = 0,
+    samples: Annotated[int, Option("--samples", min=1, help="Resamples of each confidence interval.")] = 1000,
+    rules: Rules = "gradient",
+    providers: Providers = "auto",
+    json: Json = False,
+) -> None:
+    """Measure methods beside baselines; write evaluation.html, .json and .csv.
+
+    The baselines (random, blurred random, edges, centre, activations, blurred
+    gradient) always run. Differences within the interval are called undecided.
+
+    \b
+    Example:
+      onnxpath evaluate model.onnx images/ --preprocess preprocess.toml \\
+          --methods gradient,pathway-gradient --metrics lerf,deletion -o scores/
+    """
+    from onnxpath.batch.boxes import read_boxes
+    from onnxpath.batch.fit import check_attribution
+    from onnxpath.errors import all_of
+    from onnxpath.evaluation.plan import check_names, plan
+    from onnxpath.report.evaluation.page import write_evaluation
+
+    labels_of_methods, names = _split(methods), _split(metrics)
+
+    def checked() -> dict[str, Any]:
+        given = _parse(options or [])
+        _, found, read = all_of(
+            lambda: check_names(labels_of_methods, names, given),
+            lambda: read_boxes(boxes) if boxes else None,
+            lambda: _read_masks(masks) if masks else None,
+        )
+        return {"options": given, "boxes": found, "masks": read}
+
+    clock = time.perf_counter()
+    job = prepare(
+        model,
+        inputs,
+        out,
+        preprocess,
+        providers,
+        output=output,
+        rules=rules,
+        options=checked,
+        fits=lambda loaded: check_attribution(loaded, [m.partition(":")[0] for m in labels_of_methods], target, output),
+    )
+    kept, x, failures = _read(job)
+    if not kept:
+        leave(job, failures)
+    subject = _subject(job, kept, x, target, output, seed)
+    if correct_only:
+        subject = _correct(subject, kept)
+    planned = plan(subject, labels_of_methods, names, samples, job.options["options"])
+    for _ in progress(planned.run(), planned.length, "evaluate"):
+        pass
+    result = planned.result()
+    page = write_evaluation(out, result, _facts(job, time.perf_counter() - clock))
+    if json:
+        print_json({**result.as_dict(), "page": page, "failed": len(failures)})
+    else:
+        say(result.to_text())
+        for line in result.skipped:
+            say(f"skipped: {line}")
+        say(f"{page}: {result.rows} inputs, {len(planned.explanations)} methods and baselines")
+    leave(job, failures)
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _parse(pairs: list[str]) -> dict[str, Any]:
+    """Turn name=value into a dict; values are Python literals, or text."""
+    from onnxpath.errors import InputError
+
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"--set takes name=value, not '{pair}'")
+        try:
+            found[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            found[name] = text
+    return found
+
+
+def _read_masks(path: Path) -> Any:
+    import numpy as np
+
+    from onnxpath.errors import InputError
+
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            held = {"masks": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"masks '{path}' cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if "masks" not in held or held["masks"].ndim != 3:
+        raise InputError(f"masks '{path}' hold no array `masks` of three axes [N, H, W]")
+    return held["masks"].astype(bool)
+
+
+def _read(job: Job) -> tuple[list[tuple[int, InputItem]], Any, list[Failed]]:
+    """Return the inputs that could be read with their places, their rows, and the failures."""
+    import numpy as np
+
+    from onnxpath.batch.explain import Failed, read_inputs
+    from onnxpath.errors import InputError
+
+    kept, rows, failures = [], [], []
+    for place, read in enumerate(read_inputs(job.model, job.items, job.preprocess)):
+        if isinstance(read, Failed):
+            failures.append(read)
+        else:
+            kept.append((place, read[0]))
+            rows.append(read[1].array)
+    if len({row.shape for row in rows}) > 1:
+        raise InputError("the inputs have different sizes; set resize and crop in the preprocess file")
+    return kept, np.stack(rows) if rows else None, failures
+
+
+def _subject(
+    job: Job, kept: list[tuple[int, InputItem]], x: Any, target: int | None, output: str | None, seed: int
+) -> Subject:
+    from onnxpath.batch.boxes import boxes_of
+    from onnxpath.errors import InputError
+    from onnxpath.evaluation.subject import Subject
+
+    boxes, masks = job.options["boxes"], job.options["masks"]
+    if masks is not None and len(masks) != len(job.items):
+        raise InputError(f"there are {len(masks)} masks and {len(job.items)} inputs; give one for each, in order")
+    channels = "last" if x.ndim == 4 and job.preprocess.layout == "NHWC" else None
+    return Subject.of(
+        job.model,
+        x,
+        target,
+        output,
+        channels,
+        None if boxes is None else [boxes_of(item, boxes, job.preprocess) for _, item in kept],
+        None if masks is None else masks[[place for place, _ in kept]],
+        seed,
+    )
+
+
+def _correct(subject: Subject, kept: list[tuple[int, InputItem]]) -> Subject:
+    from onnxpath.batch.inputs import label_of
+    from onnxpath.errors import InputError
+    from onnxpath.evaluation.evaluate import only_correct
+
+    labels = [label_of(item, None) for _, item in kept]
+    known = [label[0] if label is not None and label[0] is not None else None for label in labels]
+    if missing := [item.name for (_, item), label in zip(kept, known, strict=True) if label is None]:
+        raise InputError(
+            f"--correct-only needs a label of every input, and {len(missing)} have none, the first being {missing[0]}; "
+            "labels are in an npz, or are the indices that sub-folders are named after"
+        )
+    return only_correct(subject, known)
+
+
+def _facts(job: Job, seconds: float) -> Any:
+    from onnxpath.report import build
+    from onnxpath.report.evaluation.page import Facts
+
+    return Facts(
+        model=job.model.path.name if job.model.path else "(in memory)",
+        sha256=job.model.sha256 or "",
+        provider=job.model.provider,
+        versions=build.versions(),
+        preprocess=asdict(job.preprocess),
+        command=shlex.join(["onnxpath", *sys.argv[1:]]),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+        warnings=job.warnings,
+    )
