@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onnxpath_cli import activations, explain, gradient, inspect, listing, pathway, report
+from onnxpath_cli import activations, evaluate, explain, gradient, inspect, listing, pathway, report
 from onnxpath_cli.errors import errors_as_text
 
 VERBS = {
@@ -16,6 +16,7 @@ VERBS = {
     "explain": explain.explain,
     "pathway": pathway.pathway,
     "report": report.report,
+    "evaluate": evaluate.evaluate,
     "list": listing.listing,
 }
 

@@ -27,6 +27,7 @@ SMALL = {
     "explain": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
     "pathway": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
     "report": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
+    "evaluate": [CNN, IMAGES, "--preprocess", PREPROCESS, "--metrics", "lerf", "-o", "OUT"],
     "list": ["methods"],
 }
 
