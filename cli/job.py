@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -92,15 +92,25 @@ def go_through(
 
 
 def tell(
-    job: Job, rows: list[dict[str, Any]], failures: list[Failed], line: Callable[[dict[str, Any]], str], json: bool
+    job: Job,
+    rows: list[dict[str, Any]],
+    failures: list[Failed],
+    line: Callable[[dict[str, Any]], str],
+    json: bool,
+    more: Mapping[str, Any] | None = None,
+    say_more: Callable[[], None] = lambda: None,
 ) -> None:
-    """Print one line per result, or all of them as JSON, and leave with the exit code that fits."""
+    """Print one line per result, or all of them as JSON, and leave with the exit code that fits.
+
+    more: what the JSON holds beside the results; say_more: prints the same for people, after the lines.
+    """
     if json:
         failed = [{"input": f.item.name, "error": f.error} for f in failures]
-        print_json({"results": rows, "failures": failed, "warnings": job.warnings})
+        print_json({"results": rows, "failures": failed, "warnings": job.warnings, **(more or {})})
     else:
         for row in rows:
             say(line(row))
+        say_more()
     leave(job, failures)
 
 

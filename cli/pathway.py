@@ -1,10 +1,14 @@
-"""`onnxpath pathway`: critical pathways of one or a few inputs."""
+"""`onnxpath pathway`: critical pathways of inputs by one selector or several, and what they have in common."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from onnxpath_cli.job import go_through, prepare, tell
+from typer import Option
+
+from onnxpath_cli.job import Job, go_through, prepare, tell
 from onnxpath_cli.options import (
     ClassNames,
     Inputs,
@@ -17,20 +21,40 @@ from onnxpath_cli.options import (
     Rules,
     Scope,
     Seed,
-    Selector,
     Sparsity,
     Target,
 )
+from onnxpath_cli.output import say
+from onnxpath_cli.study import told, write_study
+
+if TYPE_CHECKING:
+    from onnxpath.batch.pathways import Traced
+    from onnxpath.pathway.pathway import Pathway
+
+DEFAULT_SELECTOR = "neuron-mct"
 
 
 def pathway(
     model: ModelPath,
     inputs: Inputs,
     out: OutFolder,
-    selector: Selector = "neuron-mct",
+    selector: Annotated[
+        list[str] | None,
+        Option(
+            "--selector",
+            help=f"How neurons are scored: `onnxpath list selectors`; repeat for more. Default {DEFAULT_SELECTOR}.",
+        ),
+    ] = None,
     sparsity: Sparsity = 0.9,
     scope: Scope = "global",
     seed: Seed = 0,
+    analysis: Annotated[
+        list[str] | None,
+        Option("--analysis", help="What to find out about all pathways: `onnxpath list analyses`; repeat for more."),
+    ] = None,
+    netron: Annotated[
+        Path | None, Option("--netron", help="A .json file for Netron's Metrics sidebar: contribution, kept fraction.")
+    ] = None,
     target: Target = None,
     output: Output = None,
     preprocess: PreprocessFile = None,
@@ -41,19 +65,35 @@ def pathway(
 ) -> None:
     """Select each input's critical pathway, check what the masked network predicts, and save it.
 
-    Writes one .npz per input, which `onnxpath.Pathway.load` reads.
+    Writes one .npz per input, which `onnxpath.Pathway.load` reads, in a folder per selector where there are several;
+    with --analysis also pathways.html and pathways.json.
 
     \b
     Example:
       onnxpath pathway model.onnx cat.png --preprocess preprocess.toml \\
           --sparsity 0.95 -o pathways/
+      onnxpath pathway model.onnx images/ --preprocess preprocess.toml \\
+          --selector neuron-mct --selector random --analysis overlap -o study/
     """
-    from onnxpath.batch.explain import pathway_items, pathway_options
+    from functools import partial
+
+    from onnxpath.batch.explain import pathway_options
     from onnxpath.batch.fit import check_pathway
-    from onnxpath.files import save_npz
-    from onnxpath.report.build import pathway_facts
-    from onnxpath.report.plain import as_plain
-    from onnxpath.report.write import file_stem
+    from onnxpath.batch.pathways import pathway_items
+    from onnxpath.errors import all_of
+    from onnxpath.pathway.analyses.named import ANALYSES
+    from onnxpath.pathway.analyses.packed import packed
+    from onnxpath.report.netron import check_name
+    from onnxpath.report.write import check_writable
+
+    selectors = list(dict.fromkeys(selector or [DEFAULT_SELECTOR]))
+    analyses = list(dict.fromkeys(analysis or []))
+
+    def options() -> dict[str, Any]:
+        checks = [partial(pathway_options, name, sparsity, scope, seed) for name in selectors]
+        checks += [partial(ANALYSES.get, name) for name in analyses]
+        checks += [lambda: check_name(netron), lambda: check_writable(netron.parent)] if netron else []
+        return dict(zip(selectors, all_of(*checks), strict=False))
 
     job = prepare(
         model,
@@ -64,23 +104,66 @@ def pathway(
         classes,
         output,
         rules,
-        options=lambda: pathway_options(selector, sparsity, scope, seed),
-        fits=lambda loaded: check_pathway(loaded, selector, target, output),
+        options=options,
+        fits=lambda loaded: all_of(*(partial(check_pathway, loaded, name, target, output) for name in selectors)),
     )
+    found: dict[str, list[Pathway]] = {name: [] for name in selectors}
+    contributions: list[Mapping[str, float]] = []
 
-    def write(result: Any) -> dict[str, Any]:
-        item, found = result
-        path = out / f"{file_stem(item.name)}.npz"
-        save_npz(path, found.packed())
-        return {"input": item.name, "file": path, **as_plain(pathway_facts(found, job.classes))}
+    def write(result: Traced) -> list[dict[str, Any]]:
+        if analyses or netron:
+            for name, pathway in result.pathways.items():
+                found[name].append(packed(pathway))
+        if result.contributions is not None:
+            contributions.append(result.contributions)
+        return [_write(job, result.item.name, name, pathway) for name, pathway in result.pathways.items()]
 
     results = pathway_items(
-        job.model, job.items, job.preprocess, selector, sparsity, scope, job.options, target, output
+        job.model, job.items, job.preprocess, job.options, sparsity, scope, target, output, netron is not None
     )
-    rows, failures = go_through(job, results, selector, write)
-    tell(job, rows, failures, _line, json)
+    written, failures = go_through(job, results, ", ".join(selectors), write)
+    rows = [row for several in written for row in several]
+    more: dict[str, Any] = {}
+    if rows and netron:
+        _write_netron(netron, job, found, contributions)
+        more["netron"] = netron
+    if rows and analyses:
+        settings = {"sparsity": sparsity, "scope": scope, "seed": seed}
+        page, study = write_study(job, found, analyses, failures, output, settings)
+        more |= {"page": page, "analyses": study.analyses}
+    tell(job, rows, failures, _line, json, more, lambda: _more(more))
+
+
+def _write(job: Job, name: str, selector: str, pathway: Pathway) -> dict[str, Any]:
+    from onnxpath.files import save_npz
+    from onnxpath.report.build import pathway_facts
+    from onnxpath.report.plain import as_plain
+    from onnxpath.report.write import file_stem
+
+    folder = job.out / selector if len(job.options) > 1 else job.out
+    path = folder / f"{file_stem(name)}.npz"
+    save_npz(path, pathway.packed())
+    return {"input": name, "file": path, **as_plain(pathway_facts(pathway, job.classes))}
+
+
+def _write_netron(
+    path: Path, job: Job, found: Mapping[str, list[Pathway]], contributions: list[Mapping[str, float]]
+) -> None:
+    from onnxpath.files import write_bytes
+    from onnxpath.report.netron import attachment
+
+    write_bytes(path, attachment(job.model, found, contributions).encode("utf-8"))
 
 
 def _line(row: dict[str, Any]) -> str:
     state = "kept" if row["kept"] else f"LOST (now {row['masked_prediction']['name']})"
     return f"{row['input']}: {row['prediction']['name']} {state}, density {row['density']:.4f} -> {row['file']}"
+
+
+def _more(more: Mapping[str, Any]) -> None:
+    for line in told(more.get("analyses", {})):
+        say(line)
+    if "page" in more:
+        say(f"{more['page']}: {', '.join(more['analyses'])}")
+    if "netron" in more:
+        say(f"{more['netron']}: open it in Netron, with the model open")

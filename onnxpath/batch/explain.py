@@ -20,7 +20,6 @@ from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import InputError, all_of
 from onnxpath.graph.ir import Tensor, is_variable
 from onnxpath.graph.surgery import expose
-from onnxpath.pathway.critical import critical_pathway
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.select import check_cut
 from onnxpath.pathway.selectors import SELECTORS
@@ -194,27 +193,6 @@ def _has_rows(tensor: Tensor, array: NDArray[Any], rows: int, fixed: bool) -> bo
     if not is_variable(tensor) or array.ndim == 0 or len(array) != rows:
         return False
     return fixed or not (tensor.shape and isinstance(tensor.shape[0], int))
-
-
-def pathway_items(
-    model: Model,
-    items: Sequence[InputItem],
-    preprocess: Preprocess,
-    selector: str,
-    sparsity: float,
-    scope: str,
-    options: Mapping[str, Any],
-    target: int | None = None,
-    output: str | None = None,
-) -> Iterator[tuple[InputItem, Pathway] | Failed]:
-    """Yield the critical pathway of each input, in order, or a Failed."""
-
-    def run(batch: Batch) -> list[tuple[InputItem, Pathway]]:
-        x = np.stack([loaded.array for _, loaded in batch])
-        found = critical_pathway(model, x, target, selector, sparsity, scope, output, **options)
-        return [(item, pathway) for (item, _), pathway in zip(batch, found, strict=True)]
-
-    return in_batches(model, items, preprocess, run)
 
 
 def _explained(

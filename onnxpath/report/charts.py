@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import ceil
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxpath.report.data import LayerCount
+
+T = TypeVar("T")
 
 # More layers, or more entries of a vector, than this are pooled into as many bars.
 MOST_LAYERS = 64
@@ -51,6 +54,24 @@ class LayerChart:
 
 
 @dataclass(frozen=True)
+class HeatCell:
+    """One cell of a heat map: its value, None where undefined, and how dark it is, 0 to 1; note: what is said below."""
+
+    value: float | None
+    shade: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A table whose cells are coloured by their values; top: the value of the darkest; rows: (name, cells)."""
+
+    columns: list[str]
+    rows: list[tuple[str, list[HeatCell]]]
+    top: float
+
+
+@dataclass(frozen=True)
 class VectorChart:
     """A signed vector as two SVG paths in a box of `count` × 2, zero in the middle; pooled: entries per bar."""
 
@@ -79,19 +100,48 @@ def layer_chart(layers: Sequence[LayerCount]) -> LayerChart | None:
     """Turn keep counts into bars in the order of the layers; None without layers."""
     if not layers:
         return None
-    pooled = -(-len(layers) // MOST_LAYERS)
-    groups = [layers[start : start + pooled] for start in range(0, len(layers), pooled)]
+    groups = _groups(layers)
     has_active = all(layer.active is not None for layer in layers)
     rows = [_pool(group, has_active) for group in groups]
-    top = _nice_top(max(max(kept, active or 0.0) for _, kept, active in rows))
-    return LayerChart(
-        [_layer_title(name, kept, active) for name, kept, active in rows],
-        _layer_path([kept / top for _, kept, _ in rows]),
-        _layer_path([(active or 0.0) / top for _, _, active in rows]),
-        top,
-        pooled,
-        has_active,
-    )
+    titles = [_layer_title(name, kept, active) for name, kept, active in rows]
+    return _chart(titles, [(kept, active) for _, kept, active in rows], len(groups[0]), has_active)
+
+
+def value_chart(
+    names: Sequence[str], values: Sequence[float], behind: Sequence[float] | None, words: tuple[str, str]
+) -> LayerChart | None:
+    """Turn values of layers, not negative, into bars in their order, pale ones behind; None without layers.
+
+    words: what a value and one behind it are called. Bars of several layers show the mean.
+    """
+    if not names:
+        return None
+    groups = _groups(list(zip(names, values, behind if behind is not None else [None] * len(names), strict=True)))
+    titles, bars = [], []
+    for group in groups:
+        own, fronts, backs = zip(*group, strict=True)
+        front, back = _mean(fronts), _mean(backs)
+        titles.append(_value_title(_group_name(own), front, back, words))
+        bars.append((front or 0.0, back))
+    return _chart(titles, bars, len(groups[0]), behind is not None)
+
+
+def heat_map(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    notes: Sequence[Sequence[str]] | None = None,
+    top: float | None = None,
+) -> HeatMap:
+    """Turn a table of values, not negative, into cells whose colour is the value over `top`, default the largest."""
+    known = [v for row in values for v in row if v is not None]
+    full = top if top is not None else max(known, default=0.0)
+    told = notes if notes is not None else [[""] * len(columns)] * len(rows)
+    cells = [
+        [HeatCell(v, min(1.0, (v or 0.0) / full) if full > 0 else 0.0, note) for v, note in zip(row, said, strict=True)]
+        for row, said in zip(values, told, strict=True)
+    ]
+    return HeatMap(list(columns), list(zip(rows, cells, strict=True)), full)
 
 
 def vector_chart(values: NDArray[Any], limit: float) -> VectorChart:
@@ -109,9 +159,40 @@ def vector_chart(values: NDArray[Any], limit: float) -> VectorChart:
 
 def _pool(group: Sequence[LayerCount], has_active: bool) -> tuple[str, float, float | None]:
     neurons = max(1, sum(layer.neurons for layer in group))
-    name = group[0].name if len(group) == 1 else f"{group[0].name} … {group[-1].name}"
+    name = _group_name([layer.name for layer in group])
     active = sum(layer.active or 0 for layer in group) / neurons if has_active else None
     return name, sum(layer.kept for layer in group) / neurons, active
+
+
+def _groups(values: Sequence[T]) -> list[Sequence[T]]:
+    size = -(-len(values) // MOST_LAYERS)
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def _group_name(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _chart(titles: list[str], bars: Sequence[tuple[float, float | None]], pooled: int, has_behind: bool) -> LayerChart:
+    top = _nice_top(max(max(front, behind or 0.0) for front, behind in bars))
+    return LayerChart(
+        titles,
+        _layer_path([front / top for front, _ in bars]),
+        _layer_path([(behind or 0.0) / top for _, behind in bars]),
+        top,
+        pooled,
+        has_behind,
+    )
+
+
+def _value_title(name: str, value: float | None, behind: float | None, words: tuple[str, str]) -> str:
+    parts = [f"{v:.2%} {word}" for v, word in zip((value, behind), words, strict=True) if v is not None]
+    return f"{name}: {', '.join(parts) or 'not defined'}"
 
 
 def _layer_path(heights: Sequence[float]) -> str:
@@ -124,4 +205,4 @@ def _layer_title(name: str, kept: float, active: float | None) -> str:
 
 def _nice_top(largest: float) -> float:
     steps = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
-    return next((step for step in steps if largest <= step), 1.0)
+    return next((step for step in steps if largest <= step), float(max(1, ceil(largest))))

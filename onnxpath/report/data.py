@@ -6,8 +6,9 @@ Pictures (`shown`, `values`) stay out: they are in the raw arrays.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,19 @@ Shape = tuple[int | str | None, ...]
 
 
 _NOT_IN_JSON = {"json": False}
+
+
+class PageData(Protocol):
+    """What every kind of page has. page: its kind, and the name of its files: <page>.html, <page>.json."""
+
+    page: ClassVar[str]
+    onnxpath: str
+    title: str
+    run: RunFacts
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """Inputs whose pictures the page shows."""
 
 
 @dataclass
@@ -118,14 +132,14 @@ class LayerCount:
 class PathwayFacts:
     """The critical pathway of one input, and what the network does when only it is left.
 
-    sparsity: asked for; density: kept, pooled over all layers; base_sparsity: inactive; dead_fraction: of the kept
-    ones, inactive (both None where an activation has no exact zero). logit, softmax: of the target, whole network;
-    masked_*: pathway only. kept: whether the prediction is the same. margin: target logit minus the highest other one,
-    both masked.
+    sparsity: asked for, None of a selector that takes none; density: kept, pooled over all layers; base_sparsity:
+    inactive; dead_fraction: of the kept ones, inactive (both None where an activation has no exact zero). logit,
+    softmax: of the target, whole network; masked_*: pathway only. kept: whether the prediction is the same. margin:
+    target logit minus the highest other one, both masked.
     """
 
     selector: str
-    sparsity: float
+    sparsity: float | None
     density: float
     logit: float
     masked_logit: float
@@ -197,6 +211,8 @@ class Failure:
 @dataclass
 class Report:
     """Everything that a report says. onnxpath: the version that made it."""
+
+    page: ClassVar[str] = "report"
 
     onnxpath: str
     title: str

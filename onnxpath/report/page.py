@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnxpath.report import sections as _sections  # registers them
 from onnxpath.report.colour import GAIN, LIFT, css_gradient
-from onnxpath.report.data import Report
+from onnxpath.report.data import PageData
 from onnxpath.report.pictures import all_pictures
 from onnxpath.report.section import in_order
 from onnxpath.report.template import TEMPLATES, render_template
@@ -14,9 +14,9 @@ __all__ = ["render"]
 _sections.load_all()
 
 
-def render(report: Report) -> str:
-    """Return the page as HTML text. Works for a report with no items, one or many."""
-    parts = [(item, item.render(report)) for item in in_order()]
+def render(report: PageData) -> str:
+    """Return the page as HTML text. Works for no items, one or many."""
+    parts = [(item, item.render(report)) for item in in_order(report.page)]
     return render_template(
         "page.html",
         report=report,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onnxpath.report.data import Item, Report
+from onnxpath.report.data import Item, PageData
 from onnxpath.report.encode import COARSE, FINE, TINY, map_uri, picture_uri
 
 # Pages with more large maps than this draw them in fewer colours.
@@ -32,7 +32,7 @@ def map_name(index: int, map_index: int) -> str:
     return f"map-{index}-{map_index}"
 
 
-def map_levels(report: Report) -> int:
+def map_levels(report: PageData) -> int:
     """Return in how many colours large maps are drawn on this report's page."""
     large = sum(max(m.values.shape) > TINY for i in report.items for m in i.maps if m.values is not None)
     return FINE if large <= FEW_MAPS else COARSE
@@ -46,8 +46,8 @@ def size_of(item: Item) -> tuple[int, int] | None:
     return (planes[0][1], planes[0][0]) if planes else None
 
 
-def all_pictures(report: Report) -> list[Stored]:
-    """Encode every picture and every map (H, W) of a report."""
+def all_pictures(report: PageData) -> list[Stored]:
+    """Encode every picture and every map (H, W) of a page."""
     levels = map_levels(report)
     stored = []
     for index, item in enumerate(report.items):

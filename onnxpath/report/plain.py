@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.report.data import Report
+from onnxpath.report.data import PageData, Report
 from onnxpath.report.summary import summarise
 
 # Raised when a field of report.json changes its meaning or goes away; new fields do not raise it.
@@ -38,7 +38,9 @@ def as_plain(value: object) -> Any:
     raise TypeError(f"report data cannot hold a {type(value).__name__}: {value!r}")
 
 
-def to_json(report: Report) -> str:
-    """Return report.json as text: UTF-8 safe, indented, in a stable order."""
-    plain = {"schema": SCHEMA, **as_plain(report), "summary": as_plain(summarise(report))}
+def to_json(report: PageData) -> str:
+    """Return a page's JSON as text: UTF-8 safe, indented, in a stable order."""
+    plain = {"schema": SCHEMA, **as_plain(report)}
+    if isinstance(report, Report):
+        plain["summary"] = as_plain(summarise(report))
     return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

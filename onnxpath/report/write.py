@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpath.files import save_npz, unwritable, write_bytes
-from onnxpath.report.data import Item, Report
+from onnxpath.report.data import Item, PageData
 from onnxpath.report.page import render
 from onnxpath.report.plain import as_plain, to_json
 
-PAGE, DATA, ARRAYS = "report.html", "report.json", "arrays"
+DATA, ARRAYS = "report.json", "arrays"
 
 
 def check_writable(folder: Path) -> None:
@@ -43,16 +43,17 @@ def check_writable(folder: Path) -> None:
             part.rmdir()
 
 
-def write_report(folder: Path, report: Report) -> Path:
-    """Write report.html and report.json into the folder and return the page's path.
+def write_report(folder: Path, report: PageData) -> Path:
+    """Write a page and its JSON (report.html, report.json, or its kind's names) into the folder; return its path.
 
     Both are finished in memory before the first one replaces a file of that name. Raises JobError.
     """
     folder = Path(folder)
-    texts = {DATA: to_json(report), PAGE: render(report)}
-    for name, text in texts.items():
-        write_bytes(folder / name, text.encode("utf-8"))
-    return folder / PAGE
+    page, facts = folder / f"{report.page}.html", folder / f"{report.page}.json"
+    texts = {facts: to_json(report), page: render(report)}
+    for path, text in texts.items():
+        write_bytes(path, text.encode("utf-8"))
+    return page
 
 
 def save_arrays(folder: Path, item: Item, arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from onnxpath.report.page import render
-from onnxpath.report.section import SECTIONS, in_order
+from onnxpath.report.section import EVERY_PAGE, SECTIONS, in_order
 
 from . import samples
 
@@ -48,7 +48,8 @@ def read(html):
 
 
 def test_sections_stand_in_order():
-    assert [part.name for part in in_order()] == NAMES and set(SECTIONS.names()) == set(NAMES)
+    assert [part.name for part in in_order()] == NAMES
+    assert all(set(SECTIONS.get(name).pages) <= set(EVERY_PAGE) for name in SECTIONS.names())
 
 
 @pytest.mark.parametrize("name", samples.CASES)
@@ -60,10 +61,16 @@ def test_every_section_on_every_report(section, name):
 @pytest.mark.parametrize("name", samples.CASES)
 def test_page_is_whole_and_fetches_nothing(name):
     report = samples.CASES[name]()
-    page = read(render(report))
-    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
-    assert len(ids) == len(set(ids)) and set(NAMES) <= set(ids)
+    page = check_page(render(report))
+    assert set(NAMES) <= {attrs.get("id") for _, attrs in page.tags}
     assert sum(tag == "article" for tag, _ in page.tags) == len(report.items)
+
+
+def check_page(html):
+    """Read a page and check what every page keeps to: unique ids, no script, nothing fetched, pictures named."""
+    page = read(html)
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
     assert not [tag for tag, _ in page.tags if tag in ("script", "img", "iframe", "object")]
     for tag, attrs in page.tags:
         target = attrs.get("href") or attrs.get("src") or ""
@@ -73,6 +80,7 @@ def test_page_is_whole_and_fetches_nothing(name):
         if tag == "svg" and attrs.get("aria-hidden") != "true":
             assert attrs["role"] == "img" and attrs["aria-label"]
         assert not [key for key in attrs if key.startswith("on")]
+    return page
 
 
 def test_what_users_supply_is_escaped():

@@ -88,7 +88,7 @@ class Classes(Result):
 
     def files(self) -> Mapping[str, Mapping[str, Array]]:
         """Return the frequency maps: one file per selector and class, an array per layer."""
-        return {f"{s.selector}/class_{m.label}": dict(m.frequency) for s in self.selectors for m in s.maps}
+        return {f"classes/{s.selector}/{m.label}": dict(m.frequency) for s in self.selectors for m in s.maps}
 
 
 @ANALYSES.register("classes")
@@ -171,7 +171,8 @@ def _intersections(masks: Sequence[Array]) -> Array:
 def _jaccard(both: Array) -> Array:
     own = np.diag(both)
     either = own[:, None] + own[None, :] - both
-    return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
+    found: Array = np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
+    return found
 
 
 def _between(values: Array, labels: Array, one: int, other: int) -> float | None:

@@ -126,7 +126,7 @@ def test_overlap_within_and_between_classes():
     assert pooled[0, 3] == pytest.approx(index(neurons(pathways[0].masks), neurons(pathways[3].masks)))
     assert set(by_layer) == {"a", "b"} and [layer.name for layer in result.layers] == ["a", "b"]
     files = ANALYSES.get("classes")({"x": pathways}).files()
-    assert list(files) == ["x/class_0", "x/class_4", "x/class_7"] and set(files["x/class_0"]) == {"a", "b"}
+    assert list(files) == ["classes/x/0", "classes/x/4", "classes/x/7"] and set(files["classes/x/0"]) == {"a", "b"}
 
 
 def test_packed_masks_are_the_masks():

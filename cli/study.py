@@ -1,0 +1,116 @@
+"""Analyses of the pathways of a run: carried out, written as a page, told in a few lines."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onnxpath_cli.job import Job
+
+if TYPE_CHECKING:
+    from onnxpath.batch.explain import Failed
+    from onnxpath.pathway.pathway import Pathway
+    from onnxpath.report.data import RunFacts
+    from onnxpath.report.study import Study
+
+
+def write_study(
+    job: Job,
+    found: Mapping[str, Sequence[Pathway]],
+    analyses: Sequence[str],
+    failures: Sequence[Failed],
+    output: str | None,
+    settings: Mapping[str, Any],
+) -> tuple[Path, Study]:
+    """Carry out the analyses, write their page, its JSON and their arrays, and return the page's path and data."""
+    import onnxpath
+    from onnxpath.files import save_npz
+    from onnxpath.pathway.analyses.named import ANALYSES
+    from onnxpath.report import build, data
+    from onnxpath.report.study import Study
+    from onnxpath.report.write import write_report
+
+    results = {name: ANALYSES.get(name)(found) for name in analyses}
+    files = []
+    for result in results.values():
+        for name, arrays in result.files().items():
+            files.append(f"{name}.npz")
+            save_npz(job.out / files[-1], arrays)
+    inputs = len(next(iter(found.values())))
+    facts = build.model_facts(job.model, output)
+    study = Study(
+        onnxpath=onnxpath.__version__,
+        title=f"Pathways of {facts.path} on {inputs} {'input' if inputs == 1 else 'inputs'}",
+        model=facts,
+        run=run_facts(job, settings, list(found)),
+        selectors=list(found),
+        inputs=inputs,
+        analyses=results,
+        classes=list(job.classes) or list(next((i.classes for i in job.items if i.classes), ())),
+        files=files,
+        failures=[data.Failure(f.item.name, f.error) for f in failures],
+        warnings=job.warnings,
+    )
+    return write_report(job.out, study), study
+
+
+def run_facts(job: Job, settings: Mapping[str, Any], selectors: Sequence[str]) -> RunFacts:
+    """Return how the results of a run of pathways were made."""
+    from onnxpath.report import build, data
+
+    return data.RunFacts(
+        provider=job.model.provider,
+        versions=build.versions(),
+        preprocess=asdict(job.preprocess),
+        selector=", ".join(selectors),
+        # A rule finds a sparsity of its own for each input; the command shows it.
+        sparsity=settings["sparsity"] if isinstance(settings["sparsity"], float) else None,
+        scope=settings["scope"],
+        seed=settings["seed"],
+        command=shlex.join(["onnxpath", *sys.argv[1:]]),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def told(analyses: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the analyses found, in lines for people."""
+    for name, result in analyses.items():
+        yield from LINES[name](result)
+
+
+def _layers(result: Any) -> Iterator[str]:
+    for s in result.selectors:
+        yield (
+            f"{s.selector}: predictions kept {_pct(s.kept_prediction)}, density {_pct(s.density)}, "
+            f"dead {_pct(s.dead)}, target softmax {_pct(s.softmax)}"
+        )
+
+
+def _overlap(result: Any) -> Iterator[str]:
+    for pair in result.pairs:
+        yield (
+            f"{pair.one} – {pair.other}: Jaccard {_pct(pair.pooled.jaccard)} "
+            f"(independent choices {_pct(pair.pooled.independent)})"
+        )
+
+
+def _classes(result: Any) -> Iterator[str]:
+    for s in result.selectors:
+        yield (
+            f"{s.selector}: Jaccard of two inputs within a class {_pct(s.pooled.within)}, "
+            f"between classes {_pct(s.pooled.between)}, {len(s.classes)} classes"
+        )
+
+
+def _pct(value: float | None) -> str:
+    from onnxpath.report.template import percent
+
+    return percent(value, 2)
+
+
+LINES = {"layers": _layers, "overlap": _overlap, "classes": _classes}

@@ -1,0 +1,64 @@
+"""Pathways of many inputs by several selectors: each input is read once, and has the pathways of all or fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from onnxpath.batch.explain import Batch, Failed, in_batches
+from onnxpath.batch.inputs import InputItem
+from onnxpath.batch.preprocess import Preprocess
+from onnxpath.pathway.contributions import layer_contributions
+from onnxpath.pathway.critical import critical_pathway
+from onnxpath.pathway.pathway import Pathway
+from onnxpath.runtime.model import Model
+from onnxpath.runtime.targets import resolve_target
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One input: selector -> pathway, and layer -> summed |contribution| where that was asked for."""
+
+    item: InputItem
+    pathways: Mapping[str, Pathway]
+    contributions: Mapping[str, float] | None
+
+
+def pathway_items(
+    model: Model,
+    items: Sequence[InputItem],
+    preprocess: Preprocess,
+    selectors: Mapping[str, Mapping[str, Any]],
+    sparsity: Any,
+    scope: str,
+    target: int | None = None,
+    output: str | None = None,
+    contributions: bool = False,
+) -> Iterator[Traced | Failed]:
+    """Yield the critical pathways of each input, in order, or a Failed.
+
+    selectors: name -> its options; contributions: also those of the layers. Rest as in `critical_pathway`.
+    """
+
+    def run(batch: Batch) -> list[Traced]:
+        x = np.stack([loaded.array for _, loaded in batch])
+        found = {
+            name: critical_pathway(model, x, target, name, sparsity, scope, output, **options)
+            for name, options in selectors.items()
+        }
+        sums = {}
+        if contributions:
+            sums = layer_contributions(model, model.feeds(x), resolve_target(model, target, len(x), output))
+        return [
+            Traced(
+                item,
+                {name: rows[index] for name, rows in found.items()},
+                {name: float(values[index]) for name, values in sums.items()} if contributions else None,
+            )
+            for index, (item, _) in enumerate(batch)
+        ]
+
+    return in_batches(model, items, preprocess, run)
