@@ -11,10 +11,13 @@ from onnxpath_cli.output import print_json, say
 
 
 def listing(
-    kind: Annotated[str, Argument(metavar="KIND", help="methods, selectors, rules or sections.", show_default=False)],
+    kind: Annotated[
+        str,
+        Argument(metavar="KIND", help="methods, selectors, analyses, metrics, rules, sections.", show_default=False),
+    ],
     json: Json = False,
 ) -> None:
-    """List attribution methods, selectors, rule sets or report sections.
+    """List attribution methods, selectors, analyses of pathways, metrics, rule sets or report sections.
 
     \b
     Example:
@@ -56,6 +59,21 @@ def _selectors() -> list[dict[str, Any]]:
     return [{"name": n, "about": _about(f), "options": getattr(f, "__kwdefaults__", None) or {}} for n, f in entries]
 
 
+def _analyses() -> list[dict[str, Any]]:
+    from onnxpath.pathway.analyses.named import ANALYSES
+
+    return [{"name": name, "about": _about(ANALYSES.get(name))} for name in ANALYSES.names()]
+
+
+def _metrics() -> list[dict[str, Any]]:
+    from onnxpath.evaluation.metrics import METRICS
+
+    return [
+        {"name": metric.name, "about": metric.about, "options": metric.defaults, "better": metric.better}
+        for metric in map(METRICS.get, METRICS.names())
+    ]
+
+
 def _rules() -> list[dict[str, Any]]:
     from onnxpath.rules.relevance import relevance_sets
     from onnxpath.rules.variants import RULE_SETS
@@ -80,4 +98,11 @@ def _about(function: Any) -> str:
     return (function.__doc__ or "").strip().partition("\n")[0]
 
 
-KINDS = {"methods": _methods, "selectors": _selectors, "rules": _rules, "sections": _sections}
+KINDS = {
+    "methods": _methods,
+    "selectors": _selectors,
+    "analyses": _analyses,
+    "metrics": _metrics,
+    "rules": _rules,
+    "sections": _sections,
+}
