@@ -15,6 +15,10 @@ from onnxpath.batch.preprocess import load_preprocess
 FOLDER = Path(__file__).resolve().parents[1] / "sample_models"
 SAMPLES = ("digits_cnn", "digits_resnet", "digits_vit")
 REAL = ("resnet20_cifar10", "resnet20_cifar10_unfolded_bn", "resnet8_mlperftiny_cifar10", "mnist8_cntk")
+QUICK = {"dgr-neuron": {"n_steps": 20, "tries": 2}}
+"""Options for selectors that take long by default."""
+OWN_DENSITY = ("active-subnet", "dgr")
+"""Selectors that take no sparsity."""
 LARGE = ("squeezenet1_1", "mobilenet_v2_1.0_224")
 
 

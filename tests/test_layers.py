@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first; those on one line may not import each other.
 ORDER = [
-    {"errors", "registry", "files"},
+    {"errors", "registry", "files", "progress"},
     {"graph"},
     {"lowering"},
     {"rules"},
@@ -20,6 +20,7 @@ ORDER = [
     {"evaluation"},
     {"batch"},
     {"report"},
+    {"explainer"},
     {"__init__"},  # the public names
     {"onnxpath_cli"},
 ]

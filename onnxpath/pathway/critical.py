@@ -15,7 +15,7 @@ def critical_pathway(
     x: Any,
     target: Any = None,
     selector: str = "neuron-mct",
-    sparsity: float = 0.9,
+    sparsity: float | str = 0.9,
     scope: str = "global",
     output: str | None = None,
     **options: Any,
@@ -24,8 +24,9 @@ def critical_pathway(
 
     model: path, bytes, ModelProto or loaded Model; x: [N, ...] array, list or dict of inputs; target: see
     `resolve_target`, default each row's largest entry; selector: a name in `onnxpath list selectors`; sparsity:
-    fraction of neurons pruned; scope: "global" (all layers pooled) | "layer"; output: the output explained; options:
-    the selector's. Raises InputError, UnknownName, UnsupportedOperator.
+    fraction of neurons pruned, or the rule "softmax-change<=0.15": the largest at which the target's softmax changes by
+    no more, relative to itself and on average over all rows; scope: "global" (all layers pooled) | "layer"; output: the
+    output explained; options: the selector's. Raises InputError, UnknownName, UnsupportedOperator.
     """
     loaded = load(model)
     feeds = loaded.feeds(x)

@@ -52,16 +52,17 @@ class Readings:
 class Pathway:
     """A sparse set of neurons for one row, and what the masked network answers.
 
-    masks: layer -> bool array of the layer's shape; sparsity: asked; target: the explained entry, -1 under a
-    cotangent; original, masked: readings of both networks; layers: counts; base_sparsity: fraction of inactive
-    neurons, dead_fraction: fraction of the kept ones that are inactive, both over the layers where "inactive" is
-    defined (the ReLU family) and None where there are none; seed: of a selector that draws.
+    masks: layer -> bool array of the layer's shape; sparsity: asked for, or found by a rule (which is then in the
+    options), None of a selector that takes none; target: the explained entry, -1 under a cotangent; original, masked:
+    readings of both networks; layers: counts; base_sparsity: fraction of inactive neurons, dead_fraction: fraction of
+    the kept ones that are inactive, both over the layers where "inactive" is defined (the ReLU family) and None where
+    there are none; seed: of a selector that draws.
     """
 
     masks: Mapping[str, Array]
     selector: str
     scope: str
-    sparsity: float
+    sparsity: float | None
     target: int
     original: Readings
     masked: Readings

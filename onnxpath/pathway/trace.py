@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.errors import ModelError, unknown
+from onnxpath.backward.target import TARGET
+from onnxpath.errors import InputError, ModelError, unknown
 from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.pathway.finite import check_finite, check_masked_finite
 from onnxpath.pathway.pathway import LayerCount, Pathway, read_logits
@@ -16,7 +17,8 @@ from onnxpath.pathway.programs import GRAD, LOGITS, Setup, mask_name
 from onnxpath.pathway.select import select
 from onnxpath.pathway.select_on_device import select_on_device
 from onnxpath.pathway.selectors import SELECTORS, Scores
-from onnxpath.pathway.selectors.registry import drop_prefix
+from onnxpath.pathway.selectors.registry import Selector, drop_prefix
+from onnxpath.pathway.sparsity import check_sparsity, limit_of, search, softmax_of
 from onnxpath.runtime.model import Model, rows_of
 from onnxpath.runtime.session import Array, is_on_device
 from onnxpath.runtime.targets import Target
@@ -24,13 +26,32 @@ from onnxpath.runtime.targets import Target
 
 @dataclass
 class Trace:
-    """Pathways of some rows, with the logits of both networks and, where asked for, the pathway gradients."""
+    """Pathways of some rows, with the logits of both networks and, where asked for, the pathway gradients.
+
+    fed: what the masked network was fed, a fixed batch filled up: inputs, target and masks.
+    """
 
     rows: slice
     pathways: list[Pathway]
     logits: Array
     masked_logits: Array
     gradients: dict[str, Array]
+    fed: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Some rows after scoring: what they were fed, and the target fixed to the unmasked network's classes."""
+
+    rows: slice
+    feeds: Mapping[str, Array]
+    scores: Scores
+    target: Target
+
+    @property
+    def count(self) -> int:
+        """Rows that were asked for; a fixed batch has more."""
+        return int(self.rows.stop - self.rows.start)
 
 
 def trace(
@@ -38,7 +59,7 @@ def trace(
     feeds: Mapping[str, Array],
     target: Target,
     selector: str = "neuron-mct",
-    sparsity: float = 0.9,
+    sparsity: float | str = 0.9,
     scope: str = "global",
     with_gradient: bool = False,
     activity: bool = True,
@@ -46,30 +67,70 @@ def trace(
 ) -> Iterator[Trace]:
     """Yield the traces of all rows, one run at a time.
 
-    with_gradient: also the gradient of the target in the masked network; activity: also which neurons are inactive
-    (dead fraction and base sparsity). The masked network is asked about the class of the unmasked one.
-    Raises UnknownName, ModelError (no neuron layer), InputError (NaN or Inf in an activation).
+    sparsity: fraction pruned, or a rule ("softmax-change<=0.15"), for which one sparsity is searched for all rows,
+    whose scores are held meanwhile; with_gradient: also the gradient of the target in the masked network; activity:
+    also which neurons are inactive (dead fraction and base sparsity). The masked network is asked about the class of
+    the unmasked one. Raises UnknownName, ModelError (no neuron layer), InputError (NaN or Inf in an activation).
     """
     score = SELECTORS.get(selector)
     options = dict(options or {})
+    check_sparsity(sparsity, scope)
     setup = Setup.of(model, target)
     check_layers(setup.layers)
     _check_options(selector, score, options)
-    named = {**options, **model.named_rules}
-    for part, rows in model.batches(feeds):
-        count = rows.stop - rows.start
-        runs = rows_of(part)
-        scores = score(setup, part, target.feed(rows, runs), rows, activity, **options)
-        fixed = Target(target.readout, target.kind, target.feed(rows, runs)[target.kind]).fixed(scores.logits)
-        masks, fed = _cut(setup, target, part, scores, sparsity, scope)
-        values = setup.masked(with_gradient).run({**part, **fixed.feed(slice(None)), **fed})
+    runs = _score(setup, feeds, target, score, activity, options)
+    asked = {**options, **model.named_rules}
+    if isinstance(sparsity, str):
+        held = list(runs)
+        asked["sparsity"], sparsity = sparsity, _searched(setup, held, sparsity, selector, scope)
+        runs = iter(held)
+    for run in runs:
+        masks, fed = _cut(setup, run, sparsity, scope)
+        everything = {**run.feeds, **run.target.feed(slice(None)), **fed}
+        values = setup.masked(with_gradient).run(everything)
         check_masked_finite(values.values())
+        said = sparsity if run.scores.takes_sparsity else None
         pathways = [
-            _pathway(setup, row, fixed, scores, masks, values[LOGITS], selector, sparsity, scope, named)
-            for row in range(count)
+            _pathway(setup, row, run.target, run.scores, masks, values[LOGITS], selector, said, scope, asked)
+            for row in range(run.count)
         ]
-        gradients = {k: v[:count] for k, v in drop_prefix(values, GRAD).items()}
-        yield Trace(rows, pathways, scores.logits[:count], values[LOGITS][:count], gradients)
+        gradients = {k: v[: run.count] for k, v in drop_prefix(values, GRAD).items()}
+        logits, masked = run.scores.logits[: run.count], values[LOGITS][: run.count]
+        yield Trace(run.rows, pathways, logits, masked, gradients, everything)
+
+
+def _score(
+    setup: Setup,
+    feeds: Mapping[str, Array],
+    target: Target,
+    score: Selector,
+    activity: bool,
+    options: Mapping[str, Any],
+) -> Iterator[_Run]:
+    for part, rows in setup.model.batches(feeds):
+        given = target.feed(rows, rows_of(part))
+        scores = score(setup, part, given, rows, activity, **options)
+        yield _Run(rows, part, scores, Target(target.readout, target.kind, given[target.kind]).fixed(scores.logits))
+
+
+def _searched(setup: Setup, runs: Sequence[_Run], rule: str, selector: str, scope: str) -> float:
+    """Return the largest sparsity, the same for all rows, that a rule allows."""
+    if not all(run.scores.takes_sparsity for run in runs):
+        raise InputError(f"selector '{selector}' takes no sparsity, so that none can be searched; leave the rule out")
+    if any(run.target.kind != TARGET or run.scores.logits[0].size < 2 for run in runs):
+        raise InputError(f"'{rule}' asks for the softmax of a target, and the output or the target has none")
+
+    def change(sparsity: float) -> float:
+        found = []
+        for run in runs:
+            _, fed = _cut(setup, run, sparsity, scope, again=True)
+            masked = setup.masked(False).run({**run.feeds, **fed}, [LOGITS])[LOGITS]
+            chosen = run.target.chosen(run.scores.logits)
+            whole, left = softmax_of(run.scores.logits, chosen), softmax_of(masked, chosen)
+            found.append((np.abs(left - whole) / whole)[: run.count])
+        return float(np.concatenate(found).mean())
+
+    return search(change, limit_of(rule))
 
 
 def check_layers(layers: Sequence[NeuronLayer]) -> None:
@@ -82,23 +143,27 @@ def check_layers(layers: Sequence[NeuronLayer]) -> None:
 
 
 def _cut(
-    setup: Setup, target: Target, feeds: Mapping[str, Array], scores: Scores, sparsity: float, scope: str
+    setup: Setup, run: _Run, sparsity: float, scope: str, again: bool = False
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Return layer -> bool masks, and the masks to feed; where the scores are on a device, the latter stay there."""
-    if all(is_on_device(score) for score in scores.signed.values()):
+    """Return layer -> bool masks, and the masks to feed; where the scores are on a device, the latter stay there.
+
+    again: the scores are still needed afterwards.
+    """
+    scores = run.scores
+    if scores.masks is None and all(is_on_device(score) for score in scores.signed.values()):
         masks, fed, largest = select_on_device(setup, scores.signed, sparsity, scope)
-        check_finite(setup.model, target, feeds, [scores.logits, largest])
+        check_finite(setup.model, run.target, run.feeds, [scores.logits, largest])
         return masks, fed
-    check_finite(setup.model, target, feeds, [scores.logits, *scores.signed.values()])
-    masks = select(scores.magnitudes(), sparsity, scope)
-    return masks, {mask_name(layer): _fed_mask(setup, layer, scores, masks) for layer in setup.layers}
+    check_finite(setup.model, run.target, run.feeds, [scores.logits, *scores.signed.values()])
+    masks = select(scores.magnitudes(), sparsity, scope) if scores.masks is None else scores.masks(sparsity, scope)
+    return masks, {mask_name(layer): _fed_mask(setup, layer, scores, masks, again) for layer in setup.layers}
 
 
-def _fed_mask(setup: Setup, layer: NeuronLayer, scores: Scores, masks: Mapping[str, Array]) -> Array:
-    """Return a layer's mask in the dtype that is fed, in the memory of its scores, which are not needed any more."""
+def _fed_mask(setup: Setup, layer: NeuronLayer, scores: Scores, masks: Mapping[str, Array], again: bool) -> Array:
+    """Return a layer's mask in the dtype that is fed, in the memory of its scores where these are needed no more."""
     mask, dtype = masks[layer.name], setup.dtypes[layer.name]
     memory: Array = scores.signed[layer.name]
-    if memory.dtype != dtype:
+    if again or memory.dtype != dtype or not memory.flags.writeable:
         return mask.astype(dtype)
     # New memory for the neurons of a whole batch costs more than the conversion.
     np.copyto(memory, mask)
@@ -119,7 +184,7 @@ def _pathway(
     masks: Mapping[str, Array],
     masked_logits: Array,
     selector: str,
-    sparsity: float,
+    sparsity: float | None,
     scope: str,
     options: Mapping[str, Any],
 ) -> Pathway:

@@ -130,7 +130,7 @@ def item_warnings(pathway: Pathway | None, logits: NDArray[Any]) -> list[str]:
         return found
     if not pathway.kept_prediction:
         found.append("the masked network predicts another class: this pathway does not carry the prediction")
-    if pathway.density < (1 - pathway.sparsity) * 0.99:
+    if pathway.sparsity is not None and pathway.density < (1 - pathway.sparsity) * 0.99:
         found.append(
             f"density {pathway.density:.1%} is below the {1 - pathway.sparsity:.1%} asked for: "
             "the other scores are zero or tie with the threshold"

@@ -6,7 +6,7 @@ import pytest
 import onnxpath
 from onnxpath.errors import InputError, OnnxPathError
 from onnxpath.pathway.selectors import SELECTORS
-from tests.models import SAMPLES, input_name, mlp, parse, real_input, run, sample, sample_images
+from tests.models import OWN_DENSITY, QUICK, SAMPLES, input_name, mlp, parse, real_input, run, sample, sample_images
 
 RNG = np.random.default_rng(10)
 
@@ -38,7 +38,7 @@ def softmax(logits):
 @pytest.mark.parametrize("name", SAMPLES)
 def test_readings_are_those_of_both_networks(name, selector):
     x = sample_images()[:5]
-    found = pathways(sample(name), x, selector=selector, sparsity=0.8)
+    found = pathways(sample(name), x, selector=selector, sparsity=0.8, **QUICK.get(selector, {}))
     assert len(found) == 5
     whole, masked = run(sample(name), {"image": x})["logits"], masked_logits(name, x, found)
     best = whole.argmax(1)
@@ -52,7 +52,8 @@ def test_readings_are_those_of_both_networks(name, selector):
             assert reading.margin == pytest.approx(logits[best[row]] - rest.max(), rel=1e-3, abs=1e-3)
         assert pathway.margin == pathway.masked.margin
         assert pathway.kept_prediction == (masked[row].argmax() == best[row])
-        assert (pathway.selector, pathway.sparsity, pathway.scope) == (selector, 0.8, "global")
+        assert (pathway.selector, pathway.scope) == (selector, "global")
+        assert pathway.sparsity == (None if selector in OWN_DENSITY else 0.8)
 
 
 def test_the_target_is_the_unmasked_class_though_the_masked_network_says_another():
@@ -67,7 +68,8 @@ def test_the_target_is_the_unmasked_class_though_the_masked_network_says_another
 def test_fractions_by_hand(name, selector):
     x = sample_images()[:4]
     a = activations(name, x)
-    for row, pathway in enumerate(pathways(sample(name), x, selector=selector, sparsity=0.7)):
+    found = pathways(sample(name), x, selector=selector, sparsity=0.7, **QUICK.get(selector, {}))
+    for row, pathway in enumerate(found):
         assert list(pathway.masks) == list(a)
         assert all(m.dtype == bool and m.shape == a[k].shape[1:] for k, m in pathway.masks.items())
         kept = sum(m.sum() for m in pathway.masks.values())
@@ -178,8 +180,9 @@ def test_a_random_path_is_as_dead_as_the_network(name):
 @pytest.mark.parametrize("selector", SELECTORS.names())
 def test_a_small_memory_budget_changes_nothing(selector):
     x = sample_images()[:5]
+    options = {"selector": selector, **QUICK.get(selector, {})}
     found = [
-        onnxpath.critical_pathway(onnxpath.load(sample("digits_vit"), providers="cpu", memory=m), x, selector=selector)
+        onnxpath.critical_pathway(onnxpath.load(sample("digits_vit"), providers="cpu", memory=m), x, **options)
         for m in (1, 2**30)
     ]
     for one, other in zip(*found, strict=True):
@@ -207,8 +210,9 @@ def test_a_fixed_batch_with_a_last_run_that_is_too_short(selector):
         value.type.tensor_type.shape.dim[0].dim_value = 4
     x = RNG.normal(size=(10, 6)).astype(np.float32)
     for target in (None, np.arange(10) % 3, np.ones((10, 3), np.float32)):
-        found = pathways(fixed, x, selector=selector, target=target, sparsity=0.5)
-        expected = pathways(mlp(), x, selector=selector, target=target, sparsity=0.5)
+        options = {"selector": selector, "target": target, "sparsity": 0.5, **QUICK.get(selector, {})}
+        found = pathways(fixed, x, **options)
+        expected = pathways(mlp(), x, **options)
         assert len(found) == 10 and same(found, expected)
         assert [p.target for p in found] == [p.target for p in expected]
 

@@ -1,17 +1,13 @@
-"""Selectors: what scores a neuron. One file each; a new one is listed in MODULES."""
+"""Selectors: what turns scores or gates into a pathway, one file each; every file here is imported and registered."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 
-from onnxpath.pathway.selectors.registry import SELECTORS, Scores
+from onnxpath.pathway.selectors.registry import CONTROLS, SELECTORS, Scores
 
-MODULES = ("neuron_mct", "neuron_intgrad", "activation_only", "random")
-
-CONTROLS = frozenset({"activation-only", "random"})
-"""Selectors that ask nothing of the target, and so need no gradient."""
-
-for _module in MODULES:
-    import_module(f"onnxpath.pathway.selectors.{_module}")
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
 
 __all__ = ["CONTROLS", "SELECTORS", "Scores"]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from onnxpath.pathway.programs import ACTIVATION, LOGITS, Setup
-from onnxpath.pathway.selectors.registry import SELECTORS, Scores, drop_prefix
+from onnxpath.pathway.selectors.registry import Scores, drop_prefix, selector
 from onnxpath.runtime.session import Array
 
 
-@SELECTORS.register("activation-only")
+@selector("activation-only", control=True)
 def activation_only(
     setup: Setup, feeds: Mapping[str, Array], target: Mapping[str, Array], rows: slice, activity: bool
 ) -> Scores:
-    """Score each neuron by its activation."""
+    """Score each neuron by its activation: a control beside the scores that ask about a target."""
     values = setup.activations().run(feeds)
     activations = drop_prefix(values, ACTIVATION)
     defined = {layer.name for layer in setup.layers if layer.has_zero}

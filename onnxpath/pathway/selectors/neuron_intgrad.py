@@ -11,12 +11,13 @@ from onnxpath.backward.target import Readout
 from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.pathway.programs import LOGITS, Setup
 from onnxpath.pathway.quadrature import points
-from onnxpath.pathway.selectors.registry import SELECTORS, Scores
+from onnxpath.pathway.selectors.registry import Scores, selector
+from onnxpath.progress import track
 from onnxpath.runtime.session import Array, on_host
 from onnxpath.runtime.targets import Target
 
 
-@SELECTORS.register("neuron-intgrad")
+@selector("neuron-intgrad")
 def neuron_intgrad(
     setup: Setup,
     feeds: Mapping[str, Array],
@@ -59,7 +60,7 @@ def integrate(
     logits = on_host(start[LOGITS])
     fixed = _fixed(target, logits)
     alphas, weights = points(quadrature, n_steps)
-    for layer in setup.layers:
+    for layer in track(setup.layers, "neuron-intgrad"):
         dtype = setup.dtypes[layer.name]
         wide = np.promote_types(dtype, np.float32)
         program = setup.path_integral(layer)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from onnxpath.pathway.programs import INACTIVE, LOGITS, SCORE, Setup
-from onnxpath.pathway.selectors.registry import SELECTORS, Scores, drop_prefix
+from onnxpath.pathway.selectors.registry import Scores, drop_prefix, selector
 from onnxpath.runtime.session import Array, on_host
 
 
-@SELECTORS.register("neuron-mct")
+@selector("neuron-mct")
 def neuron_mct(
     setup: Setup, feeds: Mapping[str, Array], target: Mapping[str, Array], rows: slice, activity: bool
 ) -> Scores:

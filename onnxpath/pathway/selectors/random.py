@@ -8,15 +8,18 @@ import numpy as np
 
 from onnxpath.pathway.programs import Setup
 from onnxpath.pathway.selectors.activation_only import activation_only
-from onnxpath.pathway.selectors.registry import SELECTORS, Scores, rows_rng
+from onnxpath.pathway.selectors.registry import Scores, rows_rng, selector
 from onnxpath.runtime.session import Array
 
 
-@SELECTORS.register("random")
+@selector("random", control=True)
 def random(
     setup: Setup, feeds: Mapping[str, Array], target: Mapping[str, Array], rows: slice, activity: bool, *, seed: int = 0
 ) -> Scores:
-    """Score each neuron by a uniform draw; seed: each row's draw depends on it and on the row's number alone."""
+    """Score each neuron by a uniform draw: the control of Khakzar et al. (CVPR 2021), who draw in each layer by itself.
+
+    seed: each row's draw depends on it and on the row's number alone; scope "layer" is the published variant.
+    """
     scores = activation_only(setup, feeds, target, rows, activity)
     drawn = {name: np.empty(a.shape, np.float64) for name, a in scores.signed.items()}
     count = len(scores.logits)

@@ -11,19 +11,25 @@ import numpy as np
 from onnxpath.registry import Registry
 from onnxpath.runtime.session import Array
 
+Masks: TypeAlias = Callable[[float, str], dict[str, Array]]
+"""f(sparsity, scope) -> layer -> bool [n, ...]."""
+
 
 @dataclass
 class Scores:
     """Scores of one run of rows.
 
-    logits: [n, ...] of the unmasked network; signed: layer -> contribution [n, ...], an array, or a device value on
-    CUDA; its magnitude is what selection compares; inactive: layer -> bool [n, ...] where that is defined, or None
-    where it was not asked for.
+    logits: [n, ...] of the unmasked network; signed: layer -> contribution or gate [n, ...], an array, or a device
+    value on CUDA; its magnitude is what selection compares; inactive: layer -> bool [n, ...] where that is defined, or
+    None where it was not asked for; masks: how neurons are selected where it is not by a cut of the scores;
+    takes_sparsity: False where `masks` answers the same whatever it is given.
     """
 
     logits: Array
     signed: dict[str, Any]
     inactive: dict[str, Array] | None
+    masks: Masks | None = None
+    takes_sparsity: bool = True
 
     def magnitudes(self) -> dict[str, Array]:
         """Return layer -> |contribution|, in place of the signed ones, which are not needed after."""
@@ -34,6 +40,16 @@ Selector: TypeAlias = Callable[..., Scores]
 """f(setup, feeds, target_feed, rows, activity, **options): feeds of one run; rows: which rows of the whole they are."""
 
 SELECTORS: Registry[Selector] = Registry("selector")
+
+CONTROLS: set[str] = set()
+"""Selectors that ask nothing of the target, and so need no gradient."""
+
+
+def selector(name: str, control: bool = False) -> Callable[[Selector], Selector]:
+    """Decorator that registers a selector; control: it asks nothing of the target, and so needs no gradient."""
+    if control:
+        CONTROLS.add(name)
+    return SELECTORS.register(name)
 
 
 def rows_rng(seed: int, row: int) -> np.random.Generator:

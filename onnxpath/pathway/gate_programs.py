@@ -1,0 +1,103 @@
+"""The programs that optimise gates: loss and gradient, and one step of descent. Gates stay where the programs run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx
+import onnx_graphsurgeon as gs
+
+from onnxpath.backward.walk import backward
+from onnxpath.graph.emit import Emitter
+from onnxpath.graph.infer import dtype_of
+from onnxpath.graph.ir import Graph, Tensor, onnx_dtype, rank, replace_uses
+from onnxpath.graph.neurons import NeuronLayer
+from onnxpath.lowering.cast import accumulator, in_dtype
+from onnxpath.pathway.programs import GRAD, Setup
+from onnxpath.runtime.session import Session
+
+GATE, VELOCITY, BEST, NEXT = "gate_", "velocity_", "best_", "next_"
+TEACHER, PENALTY, LOSS, BETTER = "teacher", "penalty", "loss", "better"
+RATE, MOMENTUM, UPPER = "rate", "momentum", "upper"
+
+
+def loss_program(setup: Setup, layers: Sequence[NeuronLayer], per: str) -> Session:
+    """x, `gate_<layer>`, `teacher` [N, K], `penalty` [N] -> logits, `loss` [N], `grad_<layer>` of each gate.
+
+    loss = -sum teacher · log softmax(F(x; gates)) + penalty · sum |gates|, row by row; gates are multiplied onto the
+    activations; per: "neuron" (a gate of the layer's shape) | "channel" (size 1 on every axis but rows and channels).
+    """
+
+    def build() -> onnx.ModelProto:
+        graph, op = setup.start()
+        gates = {layer.name: _gated(op, layer, per) for layer in layers}
+        # Gated values are made where they are used, between forward nodes.
+        graph.body.toposort()
+        logits = graph.tensor(setup.logits)
+        with op.serving(setup.logits, "loss"):
+            loss = _loss(op, logits, list(gates.values()))
+            seed = op.Expand(op.like(1, loss), op.shape_of(loss))
+        names = [gate.name for gate in gates.values()]
+        grads = backward(op, setup.model.rules, {loss.name: seed}, names)
+        op.add_output(loss, LOSS)
+        for name, gate in gates.items():
+            op.add_output(grads[gate.name], GRAD + name)
+        return setup.finish(graph, op)
+
+    return setup.session("gate loss", build, per, tuple(layer.name for layer in layers))
+
+
+def _gated(op: Emitter, layer: NeuronLayer, per: str) -> Tensor:
+    a = op.graph.tensor(layer.name)
+    wide = dtype_of(accumulator(a))
+    gate = op.add_input(GATE + layer.name, wide, gate_shape(layer, list(a.shape), per))
+    with op.serving(layer.name, "gate"):
+        replace_uses(a, op.Mul(a, in_dtype(op, gate, onnx_dtype(a))))
+    return gate
+
+
+def gate_shape(layer: NeuronLayer, shape: Sequence[int | str | None], per: str) -> list[int | str | None]:
+    """Return the shape of a layer's gates; shape: of its activation, rows included."""
+    if per == "neuron":
+        return list(shape)
+    return [d if axis in (0, layer.channel_axis) else 1 for axis, d in enumerate(shape)]
+
+
+def _loss(op: Emitter, logits: Tensor, gates: Sequence[Tensor]) -> Tensor:
+    rows = logits.shape[0]
+    flat = op.Reshape(in_dtype(op, logits, accumulator(logits)), [0, -1])
+    teacher, penalty = op.add_input(TEACHER, flat.dtype, [rows, None]), op.add_input(PENALTY, flat.dtype, [rows])
+    cross = op.Neg(op.ReduceSum(op.Mul(teacher, op.LogSoftmax(flat, axis=1)), [1], keepdims=0))
+    sizes = [op.ReduceSum(op.Abs(gate), list(range(1, rank(gate))), keepdims=0) for gate in gates]
+    total: Tensor = op.Add(cross, op.Mul(penalty, in_dtype(op, op.sum(sizes), onnx_dtype(flat))))
+    return total
+
+
+def step_program(setup: Setup, layers: Sequence[NeuronLayer], per: str) -> Session:
+    """Gradient descent with momentum: `gate_`, `velocity_`, `grad_`, `best_<layer>` -> the next three.
+
+    velocity' = momentum · velocity + grad; gate' = clip(gate - rate · velocity', 0, upper); best' = gate, the one
+    before the step, in rows where `better` [N] is true. What goes out has `next_` before its name.
+    """
+
+    def build() -> onnx.ModelProto:
+        graph = Graph(gs.Graph(opset=setup.model.graph.opset, name="gate step"))
+        op = Emitter(graph, setup.model.provider)
+        rate, momentum, upper = (op.add_input(name, "float32", []) for name in (RATE, MOMENTUM, UPPER))
+        better = op.add_input(BETTER, "bool", [None])
+        tensors = setup.model.graph.tensors()
+        for layer in layers:
+            a = tensors[layer.name]
+            wide, shape = accumulator(a), gate_shape(layer, list(a.shape), per)
+            gate, velocity, grad, best = (
+                op.add_input(prefix + layer.name, dtype_of(wide), shape) for prefix in (GATE, VELOCITY, GRAD, BEST)
+            )
+            faster = op.Add(op.Mul(velocity, in_dtype(op, momentum, wide)), grad)
+            moved = op.Sub(gate, op.Mul(faster, in_dtype(op, rate, wide)))
+            chosen = op.Where(op.Unsqueeze(better, list(range(1, rank(gate)))), gate, best)
+            op.add_output(op.Clip(moved, op.like(0, gate), in_dtype(op, upper, wide)), NEXT + GATE + layer.name)
+            op.add_output(faster, NEXT + VELOCITY + layer.name)
+            op.add_output(chosen, NEXT + BEST + layer.name)
+        return graph.to_model()
+
+    return setup.session("gate step", build, per, tuple(layer.name for layer in layers))
