@@ -1,5 +1,7 @@
 """The linear radius: by hand, against torch, and the three tests of a region in float64 on the reference evaluator."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -164,6 +166,25 @@ def test_max_pooling_by_hand():
     np.testing.assert_allclose(found.nearest.direction["x"], [[0, 0, 0.5**0.5, -(0.5**0.5)]], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("low", "kept", "x", "expected"),
+    [
+        (0, [True, True], [0.9, 0.5], 0.4 / 2**0.5),  # both vary
+        (0, [True, True], [0.9, -0.5], 0.5),  # the second is off: it turns on before it could win
+        (0, [True, True], [3.0, 1.5], 0.5),  # the first is saturated
+        (0, [True, False], [0.9, 0.7], 0.9),  # the second is pruned
+        (-1, [False, True], [0.9, -0.3], 0.3),  # the first is pruned and wins with its zero, which is no bound here
+    ],
+)
+def test_max_pooling_behind_a_clip(low, kept, x, expected):
+    text = """m (float[n, 1, 2] x) => (float[n, 1, 1] y) {
+        a = Clip(x, low, two); m = MaxPool<kernel_shape = [2]>(a); b = Identity(m); c = Relu(b); y = Add(c, b) }"""
+    model = parse(text, low=np.float32(low), two=np.float32(2))
+    (found,) = pathways(model, [[x]], sparsity=0)
+    masks = {"a": np.array([kept]), "c": np.zeros([1, 1], bool)}
+    assert radius(model, [[x]], [replace(found, masks=masks)])[0].radius == pytest.approx(expected, rel=1e-6)
+
+
 def test_saturated_units_are_counted_apart():
     bounds = {"zero": np.float32(0), "six": np.float32(6)}
     model = parse("m (float[n, 4] x) => (float[n, 4] y) { a = Clip(x, zero, six); y = Add(a, x) }", **bounds)
@@ -177,7 +198,7 @@ def test_kept_neurons_that_are_off_without_the_others():
     found = pathways(model, [[3, 1]], sparsity=0)
     whole, alone = found[0].masks, {"a": np.array([False, True]), "b": np.array([True, True])}
     assert all(m.all() for m in whole.values())
-    (result,) = radius(model, [[3, 1]], [type(found[0])(**{**vars(found[0]), "masks": alone})])
+    (result,) = radius(model, [[3, 1]], [replace(found[0], masks=alone)])
     # b reads -2 and 1: its first neuron, on in the whole network, is off. Its kink is that of a's second.
     assert (result.kept, result.off, result.radius) == (3, 1, pytest.approx(1))
 
@@ -247,6 +268,7 @@ def radius_of_two(model, p, q):
         ("g = Greater(x, zero); c = Cast<to = 1>(g); y = Mul(c, x)", ["Greater", "Mul"]),
         ("t = Transpose<perm = [1, 0]>(x); z = MatMul(x, t); y = MatMul(z, x)", ["MatMul"]),
         ("y = Div(one, x)", ["Div"]),
+        ("g = Greater(x, zero); y = Where(g, x, zero)", ["Greater", "Where"]),
         ("a = Max(x, zero, one); y = Floor(a)", ["Max", "Floor"]),
         ("s = ReduceSum<keepdims = 1>(x); y = Clip(x, s)", ["Clip"]),
     ],
