@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
+
+
+def _number_or_rule(text: Any) -> Any:
+    """Return a number as such; anything else as it is, to be judged with all other options."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
 
 ModelPath = Annotated[Path, Argument(metavar="MODEL", help="An .onnx file.", show_default=False)]
 Inputs = Annotated[
@@ -28,7 +37,15 @@ ClassNames = Annotated[Path | None, Option("--classes", help="Class names, one a
 Target = Annotated[int | None, Option("--target", help="Output entry to explain; default each input's largest.")]
 Output = Annotated[str | None, Option("--output", help="Model output to explain; default the first float one.")]
 Selector = Annotated[str, Option("--selector", help="How neurons are scored: `onnxpath list selectors`.")]
-Sparsity = Annotated[float, Option("--sparsity", help="Fraction of neurons pruned, 0 to 1.")]
+Sparsity = Annotated[
+    Any,
+    Option(
+        "--sparsity",
+        parser=_number_or_rule,
+        metavar="FRACTION",
+        help="Fraction of neurons pruned, 0 to 1, or a rule: 'softmax-change<=0.15'.",
+    ),
+]
 Scope = Annotated[str, Option("--scope", help="global (all layers pooled) or layer (each layer by itself).")]
 Seed = Annotated[int, Option("--seed", min=0, help="Of selectors that draw.")]
 Steps = Annotated[int, Option("--steps", min=1, help="Points of integrated gradients.")]

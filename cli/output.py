@@ -35,14 +35,27 @@ def few(names: Sequence[str], most: int = 10, hint: str = "") -> str:
 
 
 def progress(values: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Pass values on and show a bar with rate and remaining time on standard error, where that is a terminal."""
+    """Pass values on and show a bar with rate and remaining time on standard error, where that is a terminal.
+
+    A second bar shows the steps of what takes many for one input or batch (greedy, dgr, ...).
+    """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    from onnxpath.progress import listening
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
-        for value in values:
-            yield value
-            bar.advance(task)
+        inner: dict[str, TaskID] = {}
+
+        def show(part: str, done: int, steps: int) -> None:
+            if part not in inner:
+                inner[part] = bar.add_task(f"  {part}", total=steps)
+            bar.update(inner[part], completed=done, total=steps)
+
+        with listening(show):
+            for value in values:
+                yield value
+                bar.advance(task)

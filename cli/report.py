@@ -123,7 +123,8 @@ def _run_facts(job: Job, seconds: dict[str, float]) -> Any:
         seed=pathway.get("seed"),
         preprocess=asdict(job.preprocess),
         selector=pathway.get("selector"),
-        sparsity=pathway.get("sparsity"),
+        # A rule is in the command, and what it found with each pathway.
+        sparsity=sparsity if isinstance(sparsity := pathway.get("sparsity"), float) else None,
         scope=pathway.get("scope"),
         methods=list(job.options),
         command=shlex.join(["onnxpath", *sys.argv[1:]]),

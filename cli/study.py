@@ -68,7 +68,7 @@ def run_facts(job: Job, settings: Mapping[str, Any], selectors: Sequence[str]) -
         versions=build.versions(),
         preprocess=asdict(job.preprocess),
         selector=", ".join(selectors),
-        # A rule finds a sparsity of its own for each input; the command shows it.
+        # A rule finds a sparsity for each selector, which the pathways tell.
         sparsity=settings["sparsity"] if isinstance(settings["sparsity"], float) else None,
         scope=settings["scope"],
         seed=settings["seed"],

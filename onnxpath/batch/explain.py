@@ -21,8 +21,8 @@ from onnxpath.errors import InputError, all_of
 from onnxpath.graph.ir import Tensor, is_variable
 from onnxpath.graph.surgery import expose
 from onnxpath.pathway.pathway import Pathway
-from onnxpath.pathway.select import check_cut
 from onnxpath.pathway.selectors import SELECTORS
+from onnxpath.pathway.sparsity import check_sparsity
 from onnxpath.runtime.model import Model
 
 
@@ -53,17 +53,17 @@ class Failed:
     error: str
 
 
-def pathway_options(selector: str, sparsity: float, scope: str, seed: int) -> dict[str, Any]:
+def pathway_options(selector: str, sparsity: float | str, scope: str, seed: int) -> dict[str, Any]:
     """Check what a user set for a pathway and return the selector's options: the seed, where it draws.
 
     Raises UnknownName, InputError, all problems at once.
     """
-    score, _ = all_of(lambda: SELECTORS.get(selector), lambda: check_cut(sparsity, scope))
+    score, _ = all_of(lambda: SELECTORS.get(selector), lambda: check_sparsity(sparsity, scope, selector))
     return {"seed": seed} if "seed" in (getattr(score, "__kwdefaults__", None) or {}) else {}
 
 
 def method_options(
-    methods: Sequence[str], selector: str, sparsity: float, scope: str, steps: int, seed: int
+    methods: Sequence[str], selector: str, sparsity: float | str, scope: str, steps: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Check what a user set and return each method's options: those of the settings that it knows.
 
@@ -151,13 +151,18 @@ def explain_items(
 ) -> Iterator[Explained | Failed]:
     """Yield the attribution maps of each input, in order, or a Failed.
 
-    methods: attribution method -> its options; target: explained entry, default each input's largest.
+    methods: attribution method -> its options, of which a rule for the sparsity is searched on the first inputs that
+    run together, and serves all; target: explained entry, default each input's largest.
     """
+    asked = {name: dict(options) for name, options in methods.items()}
 
     def run(batch: Batch) -> list[Explained]:
         x = np.stack([loaded.array for _, loaded in batch])
         began = time.perf_counter()
-        results = {name: attribute(model, x, target, name, output, **options) for name, options in methods.items()}
+        results = {name: attribute(model, x, target, name, output, **options) for name, options in asked.items()}
+        for name, result in results.items():
+            if isinstance(asked[name].get("sparsity"), str) and result.pathways:
+                asked[name]["sparsity"] = result.pathways[0].sparsity
         seconds = (time.perf_counter() - began) / len(batch)
         return [_explained(item, loaded, row, results, seconds) for row, (item, loaded) in enumerate(batch)]
 

@@ -40,15 +40,18 @@ def pathway_items(
 ) -> Iterator[Traced | Failed]:
     """Yield the critical pathways of each input, in order, or a Failed.
 
-    selectors: name -> its options; contributions: also those of the layers. Rest as in `critical_pathway`.
+    selectors: name -> its options; contributions: also those of the layers; sparsity: a rule is searched on the first
+    inputs that run together, for each selector, and what is found serves all. Rest as in `critical_pathway`.
     """
+    asked = dict.fromkeys(selectors, sparsity)
 
     def run(batch: Batch) -> list[Traced]:
         x = np.stack([loaded.array for _, loaded in batch])
         found = {
-            name: critical_pathway(model, x, target, name, sparsity, scope, output, **options)
+            name: critical_pathway(model, x, target, name, asked[name], scope, output, **options)
             for name, options in selectors.items()
         }
+        asked.update({name: rows[0].sparsity for name, rows in found.items() if isinstance(asked[name], str)})
         sums = {}
         if contributions:
             sums = layer_contributions(model, model.feeds(x), resolve_target(model, target, len(x), output))

@@ -9,6 +9,7 @@ import numpy as np
 
 from onnxpath.errors import InputError
 from onnxpath.pathway.select import check_cut
+from onnxpath.pathway.selectors.registry import OWN_DENSITY
 from onnxpath.runtime.session import Array
 
 RULE = re.compile(r"softmax-change<=(\d+\.?\d*|\.\d+)")
@@ -17,18 +18,20 @@ HALVINGS = 10
 """Of the interval that a sparsity is searched in: it is found to a thousandth."""
 
 
-def check_sparsity(sparsity: float | str, scope: str = "global") -> None:
+def check_sparsity(sparsity: float | str, scope: str, selector: str) -> None:
     """Raise InputError or UnknownName where a sparsity, a number or a rule, or a scope cannot be used."""
-    check_cut(sparsity if not isinstance(sparsity, str) else limit_of(sparsity) * 0, scope)
+    if not isinstance(sparsity, str):
+        check_cut(sparsity, scope)
+        return
+    limit_of(sparsity)
+    check_cut(0, scope)
+    if selector in OWN_DENSITY:
+        raise no_sparsity(selector)
 
 
-def read_sparsity(text: float | str) -> float | str:
-    """Return a sparsity that a user wrote as a number, or as the rule that it is; InputError where it is neither."""
-    try:
-        return float(text)
-    except ValueError:
-        limit_of(str(text))
-        return str(text)
+def no_sparsity(selector: str) -> InputError:
+    """Return the error of a rule that is given to a selector which takes no sparsity."""
+    return InputError(f"selector '{selector}' takes no sparsity, so that none can be searched; leave the rule out")
 
 
 def limit_of(rule: str) -> float:

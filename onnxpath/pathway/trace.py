@@ -18,7 +18,7 @@ from onnxpath.pathway.select import select
 from onnxpath.pathway.select_on_device import select_on_device
 from onnxpath.pathway.selectors import SELECTORS, Scores
 from onnxpath.pathway.selectors.registry import Selector, drop_prefix
-from onnxpath.pathway.sparsity import check_sparsity, limit_of, search, softmax_of
+from onnxpath.pathway.sparsity import check_sparsity, limit_of, no_sparsity, search, softmax_of
 from onnxpath.runtime.model import Model, rows_of
 from onnxpath.runtime.session import Array, is_on_device
 from onnxpath.runtime.targets import Target
@@ -74,7 +74,7 @@ def trace(
     """
     score = SELECTORS.get(selector)
     options = dict(options or {})
-    check_sparsity(sparsity, scope)
+    check_sparsity(sparsity, scope, selector)
     setup = Setup.of(model, target)
     check_layers(setup.layers)
     _check_options(selector, score, options)
@@ -116,7 +116,7 @@ def _score(
 def _searched(setup: Setup, runs: Sequence[_Run], rule: str, selector: str, scope: str) -> float:
     """Return the largest sparsity, the same for all rows, that a rule allows."""
     if not all(run.scores.takes_sparsity for run in runs):
-        raise InputError(f"selector '{selector}' takes no sparsity, so that none can be searched; leave the rule out")
+        raise no_sparsity(selector)
     if any(run.target.kind != TARGET or run.scores.logits[0].size < 2 for run in runs):
         raise InputError(f"'{rule}' asks for the softmax of a target, and the output or the target has none")
 

@@ -12,7 +12,7 @@ from onnxpath.pathway.selectors.registry import Scores, selector
 from onnxpath.runtime.session import Array
 
 
-@selector("active-subnet", control=True)
+@selector("active-subnet", control=True, own_density=True)
 def active_subnet(
     setup: Setup, feeds: Mapping[str, Array], target: Mapping[str, Array], rows: slice, activity: bool
 ) -> Scores:

@@ -20,7 +20,7 @@ PLACES = ("neuron-layers", "blocks")
 BETWEEN = ("Identity", "QuantizeLinear", "DequantizeLinear")
 
 
-@selector("dgr")
+@selector("dgr", own_density=True)
 def dgr(
     setup: Setup,
     feeds: Mapping[str, Array],

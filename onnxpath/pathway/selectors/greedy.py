@@ -13,8 +13,7 @@ from onnxpath.errors import InputError, unknown
 from onnxpath.pathway.masked_contributions import masked_contributions
 from onnxpath.pathway.programs import SCORE, Setup, mask_name
 from onnxpath.pathway.select import select
-from onnxpath.pathway.selectors.neuron_mct import neuron_mct
-from onnxpath.pathway.selectors.registry import Scores, drop_prefix, rows_rng, selector
+from onnxpath.pathway.selectors.registry import SELECTORS, Scores, drop_prefix, rows_rng, selector
 from onnxpath.progress import track
 from onnxpath.runtime.session import Array, on_host
 from onnxpath.runtime.targets import Target
@@ -49,7 +48,7 @@ def greedy(
         raise InputError(f"n_rounds must be at least 1; {n_rounds} was given")
     if variant == "released" and n_rounds > MOST_ROUNDS:
         raise InputError(f"the released variant rises by a percentile a round: n_rounds is at most {MOST_ROUNDS}")
-    scores = neuron_mct(setup, feeds, target, rows, activity)
+    scores = SELECTORS.get("neuron-mct")(setup, feeds, target, rows, activity)
     ((kind, values),) = target.items()
     fixed = Target(Readout("", "", None), kind, values).fixed(scores.logits).feed(slice(None))
     first = {name: np.abs(on_host(score)) for name, score in scores.signed.items()}

@@ -45,10 +45,19 @@ CONTROLS: set[str] = set()
 """Selectors that ask nothing of the target, and so need no gradient."""
 
 
-def selector(name: str, control: bool = False) -> Callable[[Selector], Selector]:
-    """Decorator that registers a selector; control: it asks nothing of the target, and so needs no gradient."""
+OWN_DENSITY: set[str] = set()
+"""Selectors that take no sparsity, whatever their options."""
+
+
+def selector(name: str, control: bool = False, own_density: bool = False) -> Callable[[Selector], Selector]:
+    """Decorator that registers a selector.
+
+    control: it asks nothing of the target, and so needs no gradient; own_density: it takes no sparsity.
+    """
     if control:
         CONTROLS.add(name)
+    if own_density:
+        OWN_DENSITY.add(name)
     return SELECTORS.register(name)
 
 
