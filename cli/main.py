@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onnxpath_cli import activations, evaluate, explain, gradient, inspect, listing, pathway, report
+from onnxpath_cli import activations, compile, evaluate, explain, gradient, inspect, listing, pathway, report
 from onnxpath_cli.errors import errors_as_text
 
 VERBS = {
@@ -17,6 +17,7 @@ VERBS = {
     "pathway": pathway.pathway,
     "report": report.report,
     "evaluate": evaluate.evaluate,
+    "compile": compile.compile,
     "list": listing.listing,
 }
 

@@ -21,6 +21,7 @@ _HOME = {
     "linear_radius": "onnxpath.pathway.analyses.radius",
     "LinearRadius": "onnxpath.pathway.analyses.radius",
     "attribute": "onnxpath.attribution.attribute",
+    "compare": "onnxpath.batch.compare",
     "Attribution": "onnxpath.attribution.attribution",
     "evaluate": "onnxpath.evaluation.evaluate",
     "Evaluation": "onnxpath.evaluation.result",

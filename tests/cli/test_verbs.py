@@ -28,6 +28,7 @@ SMALL = {
     "pathway": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
     "report": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
     "evaluate": [CNN, IMAGES, "--preprocess", PREPROCESS, "--metrics", "lerf", "-o", "OUT"],
+    "compile": [CNN, "-o", "OUT/explainer.onnx"],
     "list": ["methods"],
 }
 

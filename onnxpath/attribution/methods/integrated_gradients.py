@@ -8,14 +8,51 @@ from typing import Any
 import numpy as np
 
 from onnxpath.attribution.registry import Maps, begun_at_sources, gradients, like_sources, method, wide
-from onnxpath.pathway.programs import LOGITS, Setup
+from onnxpath.attribution.spelling import Spelling
+from onnxpath.graph.emit import Emitter
+from onnxpath.graph.ir import Tensor, onnx_dtype
+from onnxpath.lowering.cast import in_dtype
+from onnxpath.pathway.programs import GRAD, LOGITS, Setup
 from onnxpath.pathway.quadrature import points
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target
 
 
-@method("integrated-gradients")
+def integrated_graph(
+    spelling: Spelling, *, baselines: Any = None, n_steps: int = 50, quadrature: str = "gausslegendre"
+) -> dict[str, Tensor]:
+    """Spell integrated gradients as one graph: a Loop over the steps, so that memory does not grow with them."""
+    op, names = spelling.op, spelling.sources
+    graph = spelling.setup.gradient_graph()
+    alphas, weights = points(quadrature, n_steps)
+    x = {name: spelling.graph.tensor(name) for name in names}
+    starts = spelling.fed["baselines"]
+    wide = {name: spelling.wide(x[name]) for name in names}
+    zeros = [op.zeros_like(wide[name]) for name in names]
+    fixed = {spelling.setup.kind: spelling.fixed_target}
+    with op.serving(spelling.setup.logits, "path"):
+        body = op.inside()
+        step, going = body.add_input(op.name("step"), "int64", []), body.add_input(op.name("going"), "bool", [])
+        totals = [body.add_input(op.name("total", name), wide[name].dtype, list(x[name].shape)) for name in names]
+        between = {n: _between(body, starts[n], x[n], body.Gather(op.like(alphas, x[n]), step)) for n in names}
+        found = spelling.run(graph, {**between, **fixed}, body)
+        body.add_output(going, op.name("goes_on"))
+        for name, total in zip(names, totals, strict=True):
+            weight = body.Gather(op.like(weights, wide[name]), step)
+            grad = in_dtype(body, found[GRAD + name], onnx_dtype(wide[name]))
+            body.add_output(body.Add(total, body.Mul(weight, grad)), op.name("sum", name))
+        sums = op.control("Loop", [op.const(n_steps), op.const(True), *zeros], zeros, body=body)
+    maps = zip(names, sums, strict=True)
+    return {name: op.Mul(op.Sub(wide[name], spelling.wide(starts[name])), total) for name, total in maps}
+
+
+def _between(op: Emitter, start: Tensor, x: Tensor, alpha: Tensor) -> Tensor:
+    made: Tensor = op.Add(start, op.Mul(alpha, op.Sub(x, start)))
+    return made
+
+
+@method("integrated-gradients", spell=integrated_graph, per_row=["baselines"])
 def integrated_gradients(
     model: Model,
     feeds: Mapping[str, Array],
@@ -38,7 +75,8 @@ def integrated_gradients(
     fixed = target.fixed(logits)
     total = {name: np.zeros(feeds[name].shape, np.float64) for name in start}
     for alpha, weight in zip(*points(quadrature, n_steps), strict=True):
-        between = {name: (x0 + alpha * (feeds[name] - x0)).astype(feeds[name].dtype) for name, x0 in start.items()}
+        # In the input's dtype, as the graph does it: another rounding would be on another side of some kink.
+        between = {name: x0 + x0.dtype.type(alpha) * (feeds[name] - x0) for name, x0 in start.items()}
         for name, grad in gradients(model, {**feeds, **between}, fixed).maps.items():
             total[name] += weight * grad
     maps = {name: (wide(feeds[name]) - x0) * total[name] for name, x0 in start.items()}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxpath.attribution.pathway_graph import pathway_graph
 from onnxpath.attribution.registry import Maps, gather, method
 from onnxpath.pathway.trace import trace
 from onnxpath.runtime.model import Model
@@ -14,7 +15,7 @@ from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target
 
 
-@method("pathway-gradient")
+@method("pathway-gradient", spell=pathway_graph)
 def pathway_gradient(
     model: Model,
     feeds: Mapping[str, Array],

@@ -1,0 +1,72 @@
+"""`onnxpath compile`: an explanation as one ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from onnxpath_cli.options import Json, ModelPath, Output, Rules, Scope, Selector, Sparsity
+from onnxpath_cli.output import few, print_json, say
+
+
+def compile(
+    model: ModelPath,
+    out: Annotated[Path, Option("-o", "--out", help="File for the explainer.", show_default=False)],
+    method: Annotated[
+        str, Option("--method", help="Attribution method that can be one file: `onnxpath list methods`.")
+    ] = "pathway-gradient",
+    option: Annotated[
+        list[str] | None, Option("--option", help="NAME=VALUE of the method, as `onnxpath list methods` shows; repeat.")
+    ] = None,
+    selector: Selector = "neuron-mct",
+    sparsity: Sparsity = 0.9,
+    scope: Scope = "global",
+    target: Annotated[
+        str, Option("--target", help="prediction, an output entry, or input: the file then asks for it (-1: largest).")
+    ] = "prediction",
+    output: Output = None,
+    opset: Annotated[int | None, Option("--opset", help="Of the file, 13 to 26; default the working one.")] = None,
+    rules: Rules = "gradient",
+    json: Json = False,
+) -> None:
+    """Write the model and its explanation as one ONNX file, which runs without onnxpath.
+
+    Its outputs are the model's own and `attribution`; of pathway methods also density, kept neurons per layer and the
+    masked network's logits. It has standard operators only.
+
+    \b
+    Example:
+      onnxpath compile model.onnx --sparsity 0.95 -o explainer.onnx
+    """
+    from onnxpath.attribution.methods import METHODS
+    from onnxpath.errors import all_of
+    from onnxpath.explainer.compile import check_exportable
+    from onnxpath.explainer.compile import compile as compiled
+    from onnxpath.explainer.options import given_options
+    from onnxpath.graph.load import save_model
+    from onnxpath.report.write import check_writable
+    from onnxpath.runtime.model import load
+
+    chosen, loaded, _ = all_of(
+        lambda: METHODS.get(method),
+        lambda: load(model, rules=rules),
+        lambda: check_writable(out.parent),
+    )
+    check_exportable(chosen)
+    own = {"selector": selector, "sparsity": sparsity, "scope": scope}
+    settings = {k: v for k, v in own.items() if k in chosen.defaults} | given_options(chosen, option or [])
+    entry = int(target) if target.lstrip("-").isdecimal() else target
+    made = compiled(loaded, method, entry, output, opset=opset, **settings)
+    save_model(made, out)
+    inputs, outputs = [i.name for i in made.graph.input], [o.name for o in made.graph.output]
+    if json:
+        print_json(
+            {"file": out, "method": method, "options": settings, "target": target, "outputs": outputs}
+            | {"nodes": len(made.graph.node), "inputs": inputs, "opset": made.opset_import[0].version}
+        )
+    else:
+        say(f"{out}: {len(made.graph.node)} nodes, {method} of '{target}', opset {made.opset_import[0].version}")
+        say(f"  inputs:  {few(inputs)}")
+        say(f"  outputs: {few(outputs)}")

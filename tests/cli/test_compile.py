@@ -1,0 +1,50 @@
+"""`onnxpath compile`: the file that it writes, and what it refuses."""
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+import onnxpath
+from tests.cli.program import CNN, refused, run
+from tests.models import relative, sample_images
+
+
+def test_the_file_explains(tmp_path):
+    out = tmp_path / "explainer.onnx"
+    done = run(
+        *("compile", CNN, "--method", "integrated-gradients", "--option", "n_steps=7"),
+        *("--option", "quadrature=midpoint", "--target", "input", "--opset", "22", "-o", out, "--json"),
+    )
+    assert done.json["options"] == {"n_steps": 7, "quadrature": "midpoint"} and done.json["opset"] == 22
+    session = ort.InferenceSession(out, providers=["CPUExecutionProvider"])
+    x = sample_images()[:2]
+    (found,) = session.run(["attribution"], {"image": x, "target": np.array([1, 2])})
+    wanted = onnxpath.attribute(CNN, x, [1, 2], "integrated-gradients", n_steps=7, quadrature="midpoint")
+    assert relative(found, wanted.values) <= 1e-5
+
+
+def test_one_class(tmp_path):
+    out = tmp_path / "explainer.onnx"
+    done = run("compile", CNN, "--method", "gradient", "--target", 3, "-o", out)
+    assert done.code == 0 and "gradient of '3'" in done.out
+    assert {p.key: p.value for p in onnx.load(out).metadata_props}["onnxpath.target"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (["--method", "rise"], "needs the host"),
+        (["--method", "gradeint"], "did you mean 'gradient'"),
+        (["--method", "lrp", "--option", "composit=x", "--option", "gamma"], "did you mean 'composite'"),
+        (["--method", "lrp", "--option", "composit=x", "--option", "gamma"], "'gamma' is not NAME=VALUE"),
+        (["--target", "predicton"], "did you mean 'prediction'"),
+        (["--target", "10"], "out of range"),
+        (["--opset", "15"], "cannot be written at opset 15"),
+        (["--sparsity", "2"], "sparsity is the fraction"),
+    ],
+)
+def test_what_it_refuses(tmp_path, given, text):
+    folder = tmp_path / "somewhere"
+    folder.mkdir()
+    assert text in refused(folder / "explainer.onnx", "compile", CNN, *given)
