@@ -26,11 +26,12 @@ def row_axes(graph: Graph) -> dict[str, Axis]:
     """Return the row axis of every tensor, by name; MixedRows names the first node that mixes rows or is unknown."""
     axes: dict[str, Axis] = {t.name: 0 for t in graph.inputs if t.shape is None or len(t.shape)}
     for node in graph.nodes:
+        carries = CARRIES_OF.get(node.domain or "ai.onnx", {})
         given = [axes.get(t.name) if is_variable(t) else None for t in node.inputs]
         if all(axis is None for axis in given):
             made: list[Axis] = [None] * len(node.outputs)
-        elif node.op in CARRIES and node.domain in (None, "", "ai.onnx"):
-            made = CARRIES[node.op](node, given)
+        elif node.op in carries:
+            made = carries[node.op](node, given)
         else:
             raise MixedRows(f"where rows go through {node.op} is not known (node '{node.name}')")
         for tensor, axis in zip(node.outputs, made, strict=False):
@@ -322,3 +323,12 @@ CARRIES: dict[str, Carry] = _table(
     ("BatchNormalization", _batch_normalization),
     ("LSTM GRU RNN", _recurrent),
 )
+
+CARRIES_OF: dict[str, dict[str, Carry]] = {
+    "ai.onnx": CARRIES,
+    "ai.onnx.ml": _table(
+        ("TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor", _first_only),
+        ("LabelEncoder", _same),
+    ),
+}
+"""The table of each domain."""

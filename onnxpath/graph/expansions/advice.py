@@ -26,7 +26,7 @@ ADVICE = (
     (
         r"ai\.onnx\.ml::TreeEnsemble",
         "a tree ensemble is constant between its thresholds, so its gradient says nothing: use a black-box method, one "
-        "that only runs the model",
+        "that only runs the model, such as feature-ablation or shapley-value-sampling",
     ),
     (r"ai\.onnx\.ml::", "explain what comes before the encoding of labels: name tensors in `wrt` and outputs in `of`"),
 )
