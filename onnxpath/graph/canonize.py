@@ -101,7 +101,7 @@ def _same_pads(node: Node, kernel: list[int], upper: bool) -> list[int]:
 
 
 def fold_batch_normalization(graph: Graph, keep: Collection[str] = ()) -> int:
-    """Fold each BatchNormalization into the Conv, ConvTranspose or Gemm before it; returns how many were folded.
+    """Fold each BatchNormalization into the Conv, ConvTranspose, Gemm or MatMul before it; return how many.
 
     keep: names of initializers that a gradient is asked for; what reads them is left alone.
     """
@@ -121,6 +121,7 @@ def fold_batch_normalization(graph: Graph, keep: Collection[str] = ()) -> int:
         # Named after the node, not the weight: two normalizations may fold into one shared weight.
         names = [f"{node.name}/folded_weight", f"{node.name}/folded_bias"]
         layer.inputs = [layer.inputs[0], *(Constant(n, v.astype(dtype)) for n, v in zip(names, new, strict=True))]
+        layer.op = "Gemm" if layer.op == "MatMul" else layer.op
         output = node.outputs[0]
         node.outputs.clear()
         layer.outputs = [output]
@@ -145,6 +146,8 @@ def _takes_factors(layer: Node) -> bool:
     """True where a factor for each channel that a layer puts out can become part of its weight and bias."""
     if layer.op == "ConvTranspose":
         return bool(layer.attrs.get("group", 1) == 1)
+    if layer.op == "MatMul":
+        return all(t.shape is not None and len(t.shape) == 2 for t in layer.inputs)
     return layer.op == "Conv" or (layer.op == "Gemm" and layer.attrs.get("beta", 1.0) == 1.0)
 
 

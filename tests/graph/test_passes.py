@@ -123,6 +123,14 @@ def test_batch_normalization_is_folded_into_other_layers(call, bias):
     assert count == 1 and operators(result) == [call.partition("(")[0].partition("<")[0]]
 
 
+def test_batch_normalization_behind_a_product_makes_a_gemm():
+    text = "m (float[n, 4] x) => (float[n, 3] y) { c = MatMul(x, W); y = BatchNormalization(c, bs, bb, bm, bv) }"
+    count, result = folded(parse(text, W=normal(4, 3), **batch_norm("b")), {"x": normal(2, 4)})
+    assert count == 1 and operators(result) == ["Gemm"]
+    text = "m (float[n, 3, 4] x) => (float[n, 3, 3] y) { c = MatMul(x, W); y = BatchNormalization(c, bs, bb, bm, bv) }"
+    assert folded(parse(text, W=normal(4, 3), **batch_norm("b")), {"x": normal(2, 3, 4)})[0] == 0
+
+
 def test_a_grouped_transposed_convolution_is_not_folded():
     text = """m (float[n, 3, 4, 4] x) => (float[n, 3, h, w] y) {
         c = ConvTranspose<group = 3>(x, W); y = BatchNormalization(c, bs, bb, bm, bv)

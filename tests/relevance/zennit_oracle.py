@@ -1,4 +1,4 @@
-"""Zennit's relevance of small torch networks, and the same networks as ONNX."""
+"""Zennit's relevance of torch networks, and the same networks as ONNX."""
 
 import io
 import warnings
@@ -17,48 +17,26 @@ from zennit.canonizers import SequentialMergeBatchNorm  # noqa: E402
 from zennit.composites import COMPOSITES, LayerMapComposite, layer_map_base  # noqa: E402
 from zennit.types import Linear  # noqa: E402
 
-
-def conv1d():
-    layers = [nn.Conv1d(2, 5, 3, padding=1), nn.ReLU(), nn.Conv1d(5, 6, 3, stride=2), nn.ReLU(), nn.AvgPool1d(2)]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(12, 4)), (2, 11)
-
-
-def conv2d():
-    layers = [
-        *(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(6, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()),
-        *(nn.Conv2d(8, 8, 3, padding=1, groups=4), nn.ELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-    ]
-    return nn.Sequential(*layers, nn.Linear(8, 7), nn.ReLU(), nn.Linear(7, 5)), (3, 8, 8)
-
-
-def conv3d():
-    layers = [nn.Conv3d(1, 4, 2), nn.ReLU(), nn.AvgPool3d(2), nn.Conv3d(4, 5, 2), nn.ReLU(), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(5, 4)), (1, 5, 5, 5)
-
-
-def transposed():
-    layers = [nn.Conv2d(2, 4, 3, stride=2), nn.ReLU(), nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Conv2d(3, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)), (2, 5, 5)
-
-
-def dense():
-    return nn.Sequential(nn.Linear(9, 8), nn.ReLU(), nn.Linear(8, 7), nn.Tanh(), nn.Linear(7, 4)), (9,)
-
-
-NETWORKS = {f.__name__: f for f in (conv1d, conv2d, conv3d, transposed, dense)}
+from tests.relevance.networks import NETWORKS  # noqa: E402
 
 
 def network(name):
-    """A network with random weights and normalization statistics, its input and its shape of a row."""
-    torch.manual_seed(sum(map(ord, name)))
+    """A network with random weights and normalization statistics, or a trained one, and its input.
+
+    What Zennit leaves of a merged normalization still divides by the root of 1 + eps, so here eps is part of the
+    variance and itself zero.
+    """
+    torch.manual_seed(sum(map(ord, name)) + 3)
     made, shape = NETWORKS[name]()
     for module in made.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.5, 2)
-            module.weight.data.uniform_(0.5, 1.5)
-            module.bias.data.normal_(0, 0.3)
+            if not getattr(made, "trained", False):
+                module.running_mean.normal_(0, 0.3)
+                module.running_var.uniform_(0.5, 2)
+                module.weight.data.uniform_(0.5, 1.5)
+                module.bias.data.normal_(0, 0.3)
+            module.running_var += module.eps
+            module.eps = 0.0
     return made.eval(), torch.randn(2, *shape)
 
 
@@ -75,18 +53,18 @@ def exported(net, x):
 
 def relevance(net, x, composite):
     """Zennit's map in float64, from the logit of each row's largest entry."""
-    net, x = net.double(), x.double()
-    with Gradient(model=net, composite=composite) as attributor:
-        _, made = attributor(x, lambda y: y * nn.functional.one_hot(y.argmax(1), y.shape[1]))
-    net.float()
-    return made.detach().numpy()
+    return _map(net, x, composite, lambda y: y)
 
 
 def gradient(net, x, composite):
     """Zennit's modified gradient in float64, of the largest entry of each row."""
+    return _map(net, x, composite, torch.ones_like)
+
+
+def _map(net, x, composite, start):
     net, x = net.double(), x.double()
     with Gradient(model=net, composite=composite) as attributor:
-        _, made = attributor(x, lambda y: nn.functional.one_hot(y.argmax(1), y.shape[1]).double())
+        _, made = attributor(x, lambda y: start(y) * nn.functional.one_hot(y.argmax(1), y.shape[1]))
     net.float()
     return made.detach().numpy()
 
