@@ -22,11 +22,12 @@ Make: TypeAlias = Callable[[Subject], Array]
 REDUCED: dict[str, Callable[[Array], Array]] = {
     "signed": lambda planes: planes.max(1),
     "absolute": lambda planes: np.abs(planes).sum(1),
+    "sum": lambda planes: planes.sum(1),
     "positive": lambda planes: np.maximum(planes.sum(1), 0),
     "largest": lambda planes: np.take_along_axis(planes, np.abs(planes).argmax(1)[:, None], 1)[:, 0],
 }
 """How channels become one number for a position: the signed maximum (the papers' code), the sum of magnitudes, the
-positive part of the sum, the entry of largest magnitude with its sign."""
+sum, its positive part, the entry of largest magnitude with its sign."""
 
 RANKINGS = ("signed", "absolute")
 """Those by which positions are ranked; both are reported, since the choice alone can decide the order of methods."""

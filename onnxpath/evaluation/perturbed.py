@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from onnxpath.errors import InputError
+from onnxpath.errors import InputError, unknown
 from onnxpath.evaluation.replacement import REPLACEMENTS, Fill
 from onnxpath.evaluation.subject import Subject, forward
 from onnxpath.runtime.session import Array
@@ -78,6 +78,8 @@ SCORES = {"softmax": _probability, "logit": _logit, "kept": _kept}
 
 def read(score: str, logits: Array, target: Target) -> Array:
     """Return the score of each row, float64 [N]; InputError where the output has no classes to compare."""
+    if score not in SCORES:
+        raise unknown("score", [score], SCORES)
     if score != "logit" and (target.kind != "target" or logits[:1].size == 1):
         raise InputError(f"score '{score}' compares the entries of a row; give score='logit' for this output")
     return SCORES[score](logits, target)

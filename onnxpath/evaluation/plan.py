@@ -15,6 +15,7 @@ from onnxpath.evaluation.baselines import BASELINES
 from onnxpath.evaluation.bootstrap import band, interval
 from onnxpath.evaluation.explanation import Explanation, by_method, parse_method
 from onnxpath.evaluation.metrics import METRICS
+from onnxpath.evaluation.options import check_options
 from onnxpath.evaluation.registry import Measured, Metric
 from onnxpath.evaluation.result import Curve, Evaluation, Score, as_values
 from onnxpath.evaluation.subject import Subject
@@ -118,11 +119,16 @@ def check_names(
 ) -> list[tuple[Metric, dict[str, Any]]]:
     """Return each metric with those of the options that it knows.
 
-    Raises UnknownName for methods, metrics and options that nothing knows, InputError where nothing is asked for; all
-    at once.
+    Raises UnknownName for methods, metrics and options that nothing knows, InputError for values that cannot be used
+    and where nothing is asked for; all at once.
     """
     checks = [partial(METRICS.get, name) for name in dict.fromkeys(metrics)]
-    found = all_of(*checks, lambda: _some(methods, metrics), *(partial(parse_method, label) for label in methods))
+    found = all_of(
+        *checks,
+        lambda: _some(methods, metrics),
+        lambda: check_options(options),
+        *(partial(parse_method, label) for label in methods),
+    )
     chosen: list[Metric] = found[: len(checks)]
     known = {name for metric in chosen for name in metric.defaults}
     if wrong := [name for name in options if name not in known]:

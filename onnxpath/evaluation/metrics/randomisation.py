@@ -40,8 +40,8 @@ def independent(
 
 
 def spread(total: int, stages: int) -> list[int]:
-    """Return at most `stages` numbers from 1 to `total`, both ends among them, evenly spread."""
-    return sorted({round(float(n)) for n in np.linspace(1, total, max(1, min(stages, total)))} | {total})
+    """Return at most `stages` numbers from 1 to `total`, evenly spread, with both ends; of one, the last."""
+    return sorted({round(float(n)) for n in np.linspace(total, 1, max(1, min(stages, total)))})
 
 
 def _compare(

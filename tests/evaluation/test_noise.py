@@ -1,0 +1,62 @@
+"""Infidelity, max-sensitivity, concentration and randomised logit, by hand."""
+
+import numpy as np
+import pytest
+
+from onnxpath.evaluation.baselines import BASELINES
+from onnxpath.evaluation.explanation import Explanation, by_method
+from onnxpath.evaluation.metrics import METRICS
+from onnxpath.evaluation.subject import Subject
+from tests.evaluation import linear
+from tests.models import sample, sample_images
+
+
+def measure(name, subject, explanation, **options):
+    return METRICS.get(name).function(subject, explanation, **options)
+
+
+def given(subject, maps):
+    return Explanation("hand", subject, lambda s: np.broadcast_to(maps, s.x.shape))
+
+
+def test_the_gradient_of_a_linear_model_foresees_everything_at_any_scale():
+    subject, weights = linear.subject()
+    gradient = weights[subject.target.values]
+    noise = np.random.default_rng(0).standard_normal(gradient.shape)
+    found = {
+        kind: measure("infidelity", subject, given(subject, maps))[""].values
+        for kind, maps in {"right": 3 * gradient, "random": noise, "inverted": -gradient}.items()
+    }
+    np.testing.assert_allclose(found["right"], 0, atol=1e-5)
+    np.testing.assert_allclose(found["inverted"], 1)
+    assert (found["random"] <= 1).all() and 0.5 < found["random"].mean() < 1
+
+
+def test_the_gradient_of_a_linear_model_holds_still_and_its_product_with_the_input_moves_as_that_does():
+    subject, weights = linear.subject()
+    still = measure("max-sensitivity", subject, by_method("gradient", subject))[""].values
+    np.testing.assert_allclose(still, 0, atol=1e-6)
+    moved = measure("max-sensitivity", subject, by_method("input-x-gradient", subject), radius=0.1, draws=200)[""]
+    # |δ·w| / |x·w| with every |δ| at its largest, 0.1 standard deviations, bounds it.
+    w = weights[subject.target.values].reshape(subject.rows, -1)
+    bound = 0.1 * subject.x.std() * np.linalg.norm(w, axis=1) / np.linalg.norm(w * subject.planes[:, 0], axis=1)
+    assert (moved.values < bound * 1.001).all() and (moved.values > 0.5 * bound).all()
+
+
+def test_concentration_of_one_position_and_of_all():
+    subject, _ = linear.subject()
+    one, even = np.zeros(subject.x.shape), np.ones(subject.x.shape)
+    one[:, 0, 2, 3] = -4
+    count = subject.layout.positions
+    assert measure("sparseness", subject, given(subject, one))[""].values == pytest.approx(1 - 1 / count)
+    assert measure("sparseness", subject, given(subject, even))[""].values == pytest.approx(0)
+    assert measure("complexity", subject, given(subject, one))[""].values == pytest.approx(0)
+    assert measure("complexity", subject, given(subject, even))[""].values == pytest.approx(np.log(count))
+    assert np.isnan(measure("complexity", subject, given(subject, 0 * one))[""].values).all()
+
+
+def test_another_class_has_another_map_and_the_edges_are_the_same():
+    subject = Subject.of(sample("digits_cnn"), sample_images()[:6])
+    assert (measure("random-logit", subject, by_method("gradient", subject))["spearman"].values < 0.9).all()
+    edges = measure("random-logit", subject, BASELINES.get("edges").on(subject))
+    assert edges["ssim"].values == pytest.approx(1)
