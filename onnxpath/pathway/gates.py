@@ -130,7 +130,7 @@ def _rows(condition: Array, one: Array, other: Array) -> Array:
 def _teacher(setup: Setup, logits: Array) -> tuple[Array, Array]:
     """Return the softmax [n, K] of the whole network and its largest entry [n]."""
     if len([size for size in logits.shape[1:] if size > 1]) != 1:
-        sizes = "×".join(map(str, logits.shape[1:])) or "one number"
+        sizes = "×".join(map(str, logits.shape[1:])) if logits[0].size > 1 else "one number"
         raise InputError(
             f"gates are optimised until they keep the softmax over classes, and a row of '{setup.logits}' is {sizes}; "
             "choose another selector, or an output that is a list of classes"
