@@ -23,6 +23,7 @@ _HOME = {
     "attribute": "onnxpath.attribution.attribute",
     "compare": "onnxpath.batch.compare",
     "Attribution": "onnxpath.attribution.attribution",
+    "predictor": "onnxpath.attribution.predictor",
     "evaluate": "onnxpath.evaluation.evaluate",
     "Evaluation": "onnxpath.evaluation.result",
     "compile": "onnxpath.explainer.compile",
