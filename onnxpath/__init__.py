@@ -20,6 +20,7 @@ _HOME = {
     "Pathway": "onnxpath.pathway.pathway",
     "linear_radius": "onnxpath.pathway.analyses.radius",
     "LinearRadius": "onnxpath.pathway.analyses.radius",
+    "decode": "onnxpath.pathway.analyses.decode",
     "attribute": "onnxpath.attribution.attribute",
     "compare": "onnxpath.batch.compare",
     "Attribution": "onnxpath.attribution.attribution",
