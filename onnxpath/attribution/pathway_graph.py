@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Tensor
 from onnxpath.graph.neurons import neuron_layers
 from onnxpath.pathway.programs import GRAD, LOGITS, SCORE, Setup, mask_name
+from onnxpath.pathway.quadrature import points
 from onnxpath.pathway.select import check_cut
 from onnxpath.pathway.select_on_device import KEEP, KEPT, cut_graph
 from onnxpath.pathway.trace import check_layers
@@ -34,12 +35,16 @@ def pathway_graph(
     kept: int64 [N, layers], neurons kept in each layer; density: float32 [N]; masked_logits: [N, ...].
     Raises InputError: a selector that needs the host.
     """
+    if selector not in SPELLED:
+        raise unknown("selector that is one graph", [selector], SPELLED, "others need the host: `onnxpath explain`")
+    # A path integral starts in the middle of the network as the file has it, before anything is folded.
+    spelling.begin(fold=selector != "neuron-intgrad")
     op = spelling.op
     model, logits = spelling.setup.model, spelling.setup.logits
     setup = replace(spelling.setup, layers=tuple(neuron_layers(model.graph, logits)[0]))
     check_layers(setup.layers)
     check_cut(sparsity, scope)
-    scores = scores_graph(spelling, setup, selector, options)
+    scores = SPELLED[selector](spelling, setup, **options)
     counts = op.Concat(*(neurons_of(op, scores[SCORE + layer.name]) for layer in setup.layers), axis=0)
     neurons = op.ReduceSum(counts, [0], keepdims=1)
     keep = kept_of(op, neurons if scope == "global" else counts, sparsity)
@@ -55,20 +60,38 @@ def pathway_graph(
     return {name: found[GRAD + name] for name in spelling.sources}
 
 
-def scores_graph(spelling: Spelling, setup: Setup, selector: str, options: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return `score_<layer>` of each layer, computed in the graph."""
-    if selector not in SPELLED:
-        raise unknown("selector that is one graph", [selector], SPELLED, "others need the host: `onnxpath explain`")
-    return SPELLED[selector](spelling, setup, **options)
-
-
 def neuron_mct(spelling: Spelling, setup: Setup) -> dict[str, Tensor]:
     """Activation · gradient of every neuron."""
     found = spelling.run(setup.contributions_graph(activity=False), {setup.kind: spelling.target})
     return {name: value for name, value in found.items() if name.startswith(SCORE)}
 
 
-SPELLED: dict[str, Callable[..., dict[str, Tensor]]] = {"neuron-mct": neuron_mct}
+def neuron_intgrad(
+    spelling: Spelling, setup: Setup, *, n_steps: int = 10, quadrature: str = "midpoint"
+) -> dict[str, Tensor]:
+    """Activation · mean gradient on the way from zero, a Loop for each layer; weights stay outside, or the file grows
+    with the number of layers."""
+    alphas, weights = points(quadrature, n_steps)
+    scores = {}
+    for layer in setup.layers:
+        op, a = spelling.op, spelling.graph.tensor(layer.name)
+        wide = spelling.wide(a)
+        with op.serving(layer.name, "score"):
+            body = op.inside()
+            step, going = body.add_input(op.name("step"), "int64", []), body.add_input(op.name("going"), "bool", [])
+            total = body.add_input(op.name("total"), wide.dtype, list(a.shape))
+            point = {"alpha": body.Gather(op.like(alphas, a), step), "sum": total}
+            point |= {"weight": body.Gather(op.like(weights, wide), step), setup.kind: spelling.fixed_target}
+            cut = {name: spelling.graph.tensor(name) for name in setup.cut(layer)}
+            found = spelling.run(setup.path_integral_graph(layer), {**cut, **point}, body)
+            body.add_output(going, op.name("goes_on"))
+            body.add_output(found["total"], op.name("sum"))
+            (mean,) = op.control("Loop", [op.const(n_steps), op.const(True), op.zeros_like(wide)], [wide], body=body)
+            scores[SCORE + layer.name] = op.Mul(wide, mean)
+    return scores
+
+
+SPELLED: dict[str, Callable[..., dict[str, Tensor]]] = {"neuron-mct": neuron_mct, "neuron-intgrad": neuron_intgrad}
 """Selectors whose scores are one graph."""
 
 

@@ -6,11 +6,12 @@ import onnx
 
 from onnxpath.graph.scope import every_graph, every_node
 
-LOOPS = ("Loop", "Scan")
+PATH = "path"
+"""The role of the one loop over the steps of a path; loops for each layer would each need most of the weights."""
 
 
 def weights_inside(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Give the body of each outermost loop a copy of the initializers that it reads, in place.
+    """Give the body of the loop over a path a copy of the initializers that it reads, in place.
 
     Layout optimisation stops at a subgraph whose weights are outside: 1.7 to 2.0 times the same steps from the host,
     against 1.1 with the weights inside. What the rest of the model reads too is in the file twice then.
@@ -18,7 +19,7 @@ def weights_inside(model: onnx.ModelProto) -> onnx.ModelProto:
     outer = {t.name: t for t in model.graph.initializer}
     inside: set[str] = set()
     for node in model.graph.node:
-        if node.op_type in LOOPS and node.domain == "":
+        if any(p.key == "onnxpath.role" and p.value == PATH for p in node.metadata_props) and node.op_type == "Loop":
             body = next(a.g for a in node.attribute if a.name == "body")
             inside |= take_in(body, outer, node.name)
     read = {name for node in model.graph.node for name in node.input} | {o.name for o in model.graph.output}

@@ -203,26 +203,27 @@ class Setup:
         total = sum + weight · (gradient of the target with respect to the layer, at alpha · activation).
         """
 
-        def build() -> onnx.ModelProto:
-            graph, op = self.start(fold=False)
-            tensors = graph.tensors()
-            names = self.cut(layer)
-            for name in names:
-                tensors[name].inputs.clear()
-            graph.inputs[:] = [tensors[name] for name in names]
-            a = tensors[layer.name]
-            alpha, wide = op.add_input("alpha", a.dtype, []), dtype_of(accumulator(a))
-            weight, before = op.add_input("weight", wide, []), op.add_input("sum", wide, list(a.shape))
-            scaled = op.Mul(a, alpha)
-            replace_uses(a, scaled)
-            graph.body.toposort()
-            grads = backward(op, self.model.rules, self.seeds(op, tensors[self.logits]), [scaled.name])
-            grad = grads.get(scaled.name)
-            step = None if grad is None else op.Mul(in_dtype(op, grad, accumulator(a)), weight)
-            op.add_output(before if step is None else op.Add(before, step), "total")
-            return self.finish(graph, op)
+        return self.session("path integral", lambda: self.path_integral_graph(layer).to_model(), layer.name)
 
-        return self.session("path integral", build, layer.name)
+    def path_integral_graph(self, layer: NeuronLayer) -> Graph:
+        """Return the graph of `path_integral`."""
+        graph, op = self.start(fold=False)
+        tensors = graph.tensors()
+        names = self.cut(layer)
+        for name in names:
+            tensors[name].inputs.clear()
+        graph.inputs[:] = [tensors[name] for name in names]
+        a = tensors[layer.name]
+        alpha, wide = op.add_input("alpha", a.dtype, []), dtype_of(accumulator(a))
+        weight, before = op.add_input("weight", wide, []), op.add_input("sum", wide, list(a.shape))
+        scaled = op.Mul(a, alpha)
+        replace_uses(a, scaled)
+        graph.body.toposort()
+        grads = backward(op, self.model.rules, self.seeds(op, tensors[self.logits]), [scaled.name])
+        grad = grads.get(scaled.name)
+        step = None if grad is None else op.Mul(in_dtype(op, grad, accumulator(a)), weight)
+        op.add_output(before if step is None else op.Add(before, step), "total")
+        return self.end(graph, op)
 
     @cached_property
     def dtypes(self) -> dict[str, np.dtype[Any]]:

@@ -10,15 +10,10 @@ from typing import Any
 import numpy as np
 
 from onnxpath.errors import InputError, unknown
+from onnxpath.lowering.largest import SAMPLE, SLACK
 from onnxpath.runtime.session import Array
 
 SCOPES = ("global", "layer")
-
-SAMPLE = 2**14
-"""About how many scores the bounds of a cut are guessed from."""
-
-SLACK = 256
-"""Places in the sample between the guess and each bound: four standard errors of a quantile at most."""
 
 
 def select(scores: Mapping[str, Array], sparsity: float, scope: str = "global") -> dict[str, Array]:

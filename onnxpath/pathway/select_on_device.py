@@ -12,8 +12,9 @@ import onnx_graphsurgeon as gs
 
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.infer import dtype_of
-from onnxpath.graph.ir import Graph, Tensor, onnx_dtype
+from onnxpath.graph.ir import Graph, onnx_dtype
 from onnxpath.lowering.cast import accumulator
+from onnxpath.lowering.largest import threshold
 from onnxpath.pathway.programs import SCORE, Setup, mask_name
 from onnxpath.pathway.select import check_cut
 from onnxpath.pathway.selectors.registry import drop_prefix
@@ -61,7 +62,7 @@ def cut_graph(setup: Setup, scope: str) -> Graph:
     largest = []
     for index, pool in enumerate(pools):
         joined = op.Concat(*(flat[name] for name in pool), axis=1) if len(pool) > 1 else flat[pool[0]]
-        tau = _threshold(op, joined, op.Gather(keep, op.const([index])))
+        tau = threshold(op, joined, op.Gather(keep, op.const([index])))
         largest.append(op.ReduceMax(joined, [1], keepdims=1))
         for name in pool:
             kept = op.reshape_like(op.Greater(flat[name], tau), given[name])
@@ -71,12 +72,3 @@ def cut_graph(setup: Setup, scope: str) -> Graph:
     total = op.Concat(*largest, axis=1) if len(largest) > 1 else largest[0]
     op.add_output(op.ReduceMax(total, [1], keepdims=0), LARGEST)
     return graph
-
-
-def _threshold(op: Emitter, scores: Tensor, keep: Tensor) -> Tensor:
-    """The (keep+1)-th largest of each row [N, 1], or -1, which every score is above, where all are kept."""
-    count = op.Shape(scores, start=1, end=2)
-    asked = op.Min(op.Add(keep, op.const([1])), count)
-    values, _ = op.TopK(scores, asked, outputs=2, axis=1)
-    last = op.Gather(values, op.Sub(op.Squeeze(asked, [0]), op.const(1)), axis=1)
-    return op.Where(op.Less(keep, count), op.Unsqueeze(last, [1]), op.like(-1, scores))

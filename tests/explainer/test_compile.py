@@ -80,6 +80,18 @@ def test_the_pathway_in_the_file(name, sparsity, scope):
     np.testing.assert_allclose(masked, [p.masked.logit for p in pathways], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", SAMPLES)
+def test_integrated_contributions_in_the_file(name):
+    x, options = sample_images()[:3], {"selector": "neuron-intgrad", "n_steps": 4, "sparsity": 0.8}
+    made = onnxpath.compile(sample(name), **options)
+    values = run(made, {"image": x})
+    wanted = onnxpath.attribute(onnxpath.load(sample(name), providers="cpu"), x, **options)
+    np.testing.assert_array_equal(values["kept"], [[c.kept for c in p.layers] for p in wanted.pathways])
+    assert relative(values["attribution"], wanted.values) <= SAME
+    # The weights are in the file once for the model and once for the masked network at most.
+    assert made.ByteSize() <= 4 * sample(name).stat().st_size
+
+
 def test_baselines_are_in_the_file():
     x, start = sample_images()[:2], np.full((1, 1, 16, 16), 0.25, np.float32)
     found = run(

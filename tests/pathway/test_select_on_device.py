@@ -1,9 +1,13 @@
 """The cut as a program gives what the cut on the host gives; here it runs on the CPU, on CUDA where there is one."""
 
 import numpy as np
+import onnx_graphsurgeon as gs
 import pytest
 
 import onnxpath
+from onnxpath.graph.emit import Emitter
+from onnxpath.graph.ir import Graph
+from onnxpath.lowering.largest import threshold
 from onnxpath.pathway.programs import Setup
 from onnxpath.pathway.select import select
 from onnxpath.pathway.select_on_device import cut_program, select_on_device
@@ -38,6 +42,26 @@ def test_equal_to_the_cut_on_the_host(setup, scope, sparsity, ties):
         np.testing.assert_array_equal(on_host(fed["mask_" + name]), mask.astype(np.float32))
     flat = np.concatenate([np.abs(v).reshape(3, -1) for v in scores.values()], 1)
     np.testing.assert_array_equal(largest, flat.max(1))
+
+
+@pytest.mark.parametrize("keep", [0, 5, 3_000, 150_000, 199_000, 200_000])
+@pytest.mark.parametrize("zeros", [0.0, 0.8])
+@pytest.mark.parametrize("spelling", [threshold, threshold.default], ids=["sampled", "default"])
+def test_the_threshold_of_many_scores(spelling, zeros, keep):
+    rng = np.random.default_rng(0)
+    scores = rng.lognormal(size=(3, 200_000)).astype(np.float32)
+    scores[rng.random(scores.shape) < zeros] = 0
+    # Sorted, a row's sample is no likeness of the scores around its places.
+    scores[1].sort()
+    graph = Graph(gs.Graph(opset=21))
+    op = Emitter(graph, "cpu")
+    op.add_output(
+        spelling(op, op.add_input("scores", np.float32, ["N", "M"]), op.add_input("keep", np.int64, [1])), "t"
+    )
+    graph.cleanup()
+    (found,) = Session(graph.to_model()).run({"scores": scores, "keep": np.array([keep])}).values()
+    wanted = -np.sort(-scores, 1)[:, keep] if keep < 200_000 else np.full(3, -1)
+    np.testing.assert_array_equal(found[:, 0], wanted)
 
 
 def test_a_pathway_whose_scores_stay_on_the_device(monkeypatch):
