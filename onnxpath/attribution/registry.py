@@ -200,3 +200,22 @@ def gradients(model: Model, feeds: Mapping[str, Array], target: Target, program:
         computed.append({k: v[:count] for k, v in drop_prefix(values, SOURCE).items()})
         logits.append(values[LOGITS][:count])
     return Maps(gather(parts), np.concatenate(logits), sources=gather(computed))
+
+
+def logits_of(model: Model, feeds: Mapping[str, Array], target: Target) -> Array:
+    """Return the tensor whose entries are targets, [N, ...] for all rows; nothing goes backwards."""
+    program = Setup.of(model, target, layers=()).forward()
+    return np.concatenate([program.run(part)[LOGITS][: r.stop - r.start] for part, r in model.batches(feeds)])
+
+
+def change_from(
+    model: Model, feeds: Mapping[str, Array], start: Mapping[str, Array], target: Target, logits: Array
+) -> Array:
+    """Return F(x) - F(x'), float64 [N]; start: the sources at x'; logits: at x, which say what is explained."""
+    fixed = target.fixed(logits)
+    return np.asarray(fixed.score(logits) - fixed.score(logits_of(model, {**feeds, **start}, target)))
+
+
+def total(maps: Mapping[str, Array]) -> Array:
+    """Return the sum of each row over all of its maps, float64 [N]."""
+    return np.asarray(sum(m.reshape(len(m), -1).astype(np.float64).sum(1) for m in maps.values()))

@@ -16,26 +16,33 @@ def _gauss_legendre(n: int) -> tuple[Array, Array]:
 
 
 def _trapezoid(n: int) -> tuple[Array, Array]:
-    weights = np.full(n, 1 / (n - 1)) if n > 1 else np.ones(1)
-    if n > 1:
-        weights[[0, -1]] /= 2
+    points, weights = _captum_trapezoid(n)
+    return points, weights * n / (n - 1)
+
+
+def _captum_trapezoid(n: int) -> tuple[Array, Array]:
+    if n < 2:
+        raise InputError(f"a trapezoid has two ends, so n_steps must be at least 2; {n} was given")
+    weights = np.full(n, 1 / n)
+    weights[[0, -1]] /= 2
     return np.linspace(0, 1, n), weights
 
 
 METHODS: dict[str, Callable[[int], tuple[Array, Array]]] = {
     "midpoint": lambda n: ((np.arange(n) + 0.5) / n, np.full(n, 1 / n)),
+    "trapezoid": _trapezoid,
     "gausslegendre": _gauss_legendre,
     "riemann_left": lambda n: (np.arange(n) / n, np.full(n, 1 / n)),
     "riemann_right": lambda n: ((np.arange(n) + 1) / n, np.full(n, 1 / n)),
     "riemann_middle": lambda n: ((np.arange(n) + 0.5) / n, np.full(n, 1 / n)),
-    "riemann_trapezoid": _trapezoid,
+    "riemann_trapezoid": _captum_trapezoid,
 }
 
 
 def points(method: str, n_steps: int) -> tuple[Array, Array]:
-    """Return (points in [0, 1], weights that sum to 1) as float64; names as in Captum, and "midpoint".
+    """Return (points in [0, 1], weights) as float64; names as in Captum, and "midpoint" and "trapezoid".
 
-    Captum's trapezoid has weights that sum to (n - 1) / n, so its maps are smaller by that.
+    Weights sum to 1, but those of Captum's riemann_trapezoid to (n - 1) / n, as there; "trapezoid" is the rule itself.
     """
     if method not in METHODS:
         raise unknown("quadrature", [method], METHODS)

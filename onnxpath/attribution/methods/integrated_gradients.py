@@ -7,20 +7,36 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.registry import Maps, begun_at_sources, gradients, like_sources, method, wide
+from onnxpath.attribution.registry import (
+    Maps,
+    begun_at_sources,
+    change_from,
+    gradients,
+    like_sources,
+    logits_of,
+    method,
+    total,
+    wide,
+)
 from onnxpath.attribution.spelling import Spelling
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Tensor, onnx_dtype
 from onnxpath.lowering.cast import in_dtype
-from onnxpath.pathway.programs import GRAD, LOGITS, Setup
+from onnxpath.pathway.programs import GRAD
 from onnxpath.pathway.quadrature import points
+from onnxpath.progress import track
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target
 
 
 def integrated_graph(
-    spelling: Spelling, *, baselines: Any = None, n_steps: int = 50, quadrature: str = "gausslegendre"
+    spelling: Spelling,
+    *,
+    baselines: Any = None,
+    n_steps: int = 50,
+    quadrature: str = "gausslegendre",
+    multiply_by_inputs: bool = True,
 ) -> dict[str, Tensor]:
     """Spell integrated gradients as one graph: a Loop over the steps, so that memory does not grow with them."""
     op, names = spelling.op, spelling.sources
@@ -38,13 +54,15 @@ def integrated_graph(
         between = {n: _between(body, starts[n], x[n], body.Gather(op.like(alphas, x[n]), step)) for n in names}
         found = spelling.run(graph, {**between, **fixed}, body)
         body.add_output(going, op.name("goes_on"))
-        for name, total in zip(names, totals, strict=True):
+        for name, before in zip(names, totals, strict=True):
             weight = body.Gather(op.like(weights, wide[name]), step)
             grad = in_dtype(body, found[GRAD + name], onnx_dtype(wide[name]))
-            body.add_output(body.Add(total, body.Mul(weight, grad)), op.name("sum", name))
+            body.add_output(body.Add(before, body.Mul(weight, grad)), op.name("sum", name))
         sums = op.control("Loop", [op.const(n_steps), op.const(True), *zeros], zeros, body=body)
-    maps = zip(names, sums, strict=True)
-    return {name: op.Mul(op.Sub(wide[name], spelling.wide(starts[name])), total) for name, total in maps}
+    maps = dict(zip(names, sums, strict=True))
+    if not multiply_by_inputs:
+        return maps
+    return {name: op.Mul(op.Sub(wide[name], spelling.wide(starts[name])), mean) for name, mean in maps.items()}
 
 
 def _between(op: Emitter, start: Tensor, x: Tensor, alpha: Tensor) -> Tensor:
@@ -61,30 +79,29 @@ def integrated_gradients(
     baselines: Any = None,
     n_steps: int = 50,
     quadrature: str = "gausslegendre",
+    multiply_by_inputs: bool = True,
 ) -> Maps:
     """Return (x - x') · mean gradient on the straight line from x' to x (Sundararajan et al., 2017).
 
     baselines: x', a scalar, an array that broadcasts to the input (or the embedding), or a dict by name; default 0 in
-    the model's input space. n_steps: points; quadrature: what Captum calls method, or "midpoint". Steps are added up
-    as they come, so memory does not grow with n_steps. The convergence delta is sum(map) - (F(x) - F(x')).
+    the model's input space. n_steps: points; quadrature: what Captum calls method, or "midpoint" | "trapezoid";
+    multiply_by_inputs: False leaves out (x - x'). Steps are added up as they come, so memory does not grow with
+    n_steps. The convergence delta is sum(map) - (F(x) - F(x')).
     Raises InputError, UnknownName: baselines that fit no input, no quadrature of that name.
     """
     model, feeds = begun_at_sources(model, feeds, target)
     start = like_sources(model, feeds, "baselines", baselines)
-    logits = _logits(model, feeds, target)
+    logits = logits_of(model, feeds, target)
     fixed = target.fixed(logits)
-    total = {name: np.zeros(feeds[name].shape, np.float64) for name in start}
-    for alpha, weight in zip(*points(quadrature, n_steps), strict=True):
+    mean = {name: np.zeros(feeds[name].shape, np.float64) for name in start}
+    steps = list(zip(*points(quadrature, n_steps), strict=True))
+    for alpha, weight in track(steps, "integrated gradients"):
         # In the input's dtype, as the graph does it: another rounding would be on another side of some kink.
         between = {name: x0 + x0.dtype.type(alpha) * (feeds[name] - x0) for name, x0 in start.items()}
         for name, grad in gradients(model, {**feeds, **between}, fixed).maps.items():
-            total[name] += weight * grad
-    maps = {name: (wide(feeds[name]) - x0) * total[name] for name, x0 in start.items()}
-    change = fixed.score(logits) - fixed.score(_logits(model, {**feeds, **start}, target))
-    delta = sum(m.reshape(len(m), -1).sum(1) for m in maps.values()) - change
-    return Maps({name: m.astype(wide(feeds[name]).dtype) for name, m in maps.items()}, logits, np.asarray(delta))
-
-
-def _logits(model: Model, feeds: Mapping[str, Array], target: Target) -> Array:
-    program = Setup.of(model, target, layers=()).forward()
-    return np.concatenate([program.run(part)[LOGITS][: r.stop - r.start] for part, r in model.batches(feeds)])
+            mean[name] += weight * grad
+    if not multiply_by_inputs:
+        return Maps({name: m.astype(wide(feeds[name]).dtype) for name, m in mean.items()}, logits)
+    maps = {name: (wide(feeds[name]) - x0) * mean[name] for name, x0 in start.items()}
+    delta = total(maps) - change_from(model, feeds, start, target, logits)
+    return Maps({name: m.astype(wide(feeds[name]).dtype) for name, m in maps.items()}, logits, delta)
