@@ -29,10 +29,12 @@ def select(scores: Mapping[str, Array], sparsity: float, scope: str = "global") 
     return _cut(scores, sparsity)
 
 
-def check_cut(sparsity: float, scope: str) -> None:
+def check_cut(sparsity: float | str, scope: str) -> None:
     """Raise InputError or UnknownName where a sparsity or a scope cannot be used."""
     if scope not in SCOPES:
         raise unknown("scope", [scope], SCOPES)
+    if isinstance(sparsity, str):
+        raise InputError(f"a rule for the sparsity needs the host, which searches it; give a number, not '{sparsity}'")
     if not 0 <= sparsity <= 1:
         raise InputError(f"sparsity is the fraction of neurons pruned, 0 to 1; {sparsity} was given")
 

@@ -22,19 +22,22 @@ def pathway_gradient(
     target: Target,
     *,
     selector: str = "neuron-mct",
-    sparsity: float = 0.9,
+    sparsity: float | str = 0.9,
     scope: str = "global",
     activity: bool = False,
     **options: Any,
 ) -> Maps:
     """Return the input gradient of the target in the masked network (Khakzar et al., CVPR 2021).
 
-    selector, sparsity, scope, options: of the pathway, which is in the result; activity: also count inactive neurons
-    (dead fraction and base sparsity). The target is the unmasked network's class.
+    selector, sparsity (a fraction, or a rule as in `critical_pathway`), scope, options: of the pathway, which is in
+    the result; activity: also count inactive neurons (dead fraction and base sparsity). The target is the unmasked
+    network's class.
     """
     runs = list(trace(model, feeds, target, selector, sparsity, scope, True, activity, options))
+    pathways = [pathway for run in runs for pathway in run.pathways]
     return Maps(
         gather([run.gradients for run in runs]),
         np.concatenate([run.logits for run in runs]),
-        pathways=[pathway for run in runs for pathway in run.pathways],
+        pathways=pathways,
+        notes=[f"{sparsity} allows a sparsity of {pathways[0].sparsity:.3f}"] if isinstance(sparsity, str) else [],
     )
