@@ -148,7 +148,7 @@ def _takes_factors(layer: Node) -> bool:
         return bool(layer.attrs.get("group", 1) == 1)
     if layer.op == "MatMul":
         return all(t.shape is not None and len(t.shape) == 2 for t in layer.inputs)
-    return layer.op == "Conv" or (layer.op == "Gemm" and layer.attrs.get("beta", 1.0) == 1.0)
+    return layer.op == "Conv" or (layer.op == "Gemm" and float(layer.attrs.get("beta", 1.0)) == 1.0)
 
 
 def _output_axis(layer: Node) -> int:

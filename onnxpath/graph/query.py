@@ -32,11 +32,13 @@ def downstream(
     return reached
 
 
-def upstream(graph: Graph, targets: Iterable[str], nodes: Sequence[Node] | None = None) -> set[str]:
-    """Return the names of all tensors that `targets` depend on, targets included; nodes: as in `downstream`."""
+def upstream(
+    graph: Graph, targets: Iterable[str], nodes: Sequence[Node] | None = None, blocked: Collection[str] = ()
+) -> set[str]:
+    """Return the names of all tensors that `targets` depend on, targets included; nodes, blocked as there."""
     needed = set(targets)
     for node in reversed(graph.nodes if nodes is None else nodes):
-        if any(t.name in needed for t in node.outputs):
+        if node.name not in blocked and any(t.name in needed for t in node.outputs):
             needed |= {t.name for t in inputs_of(node)}
     return needed
 
@@ -58,7 +60,7 @@ def between(
 ) -> list[Node]:
     """Return the nodes on some float path from `roots` to `targets`, in topological order."""
     after = downstream(graph, roots, blocked, nodes)
-    before = upstream(graph, targets, nodes)
+    before = upstream(graph, targets, nodes, blocked)
     return [
         node
         for node in (graph.nodes if nodes is None else nodes)

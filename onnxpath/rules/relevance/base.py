@@ -72,7 +72,7 @@ for _operator in GATES:
     relevance.enter(Rule(_operator, None), role="gate")
 enter_norms(relevance, (*SUMS, *POOLS), STABILIZER)
 
-relevance.refuse(*LINEAR, why=FACTORS)
+relevance.refuse(*LINEAR, why=f"this composite names no rule for it, or {FACTORS}")
 relevance.refuse(
     *("Softmax", "LayerNormalization", "RMSNormalization", "InstanceNormalization", "GroupNormalization"),
     *("LpNormalization", "Einsum", "Attention", "RotaryEmbedding"),
