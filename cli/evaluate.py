@@ -70,15 +70,16 @@ def evaluate(
     from onnxpath.batch.boxes import read_boxes
     from onnxpath.batch.fit import check_attribution
     from onnxpath.errors import all_of
-    from onnxpath.evaluation.plan import check_names, plan
+    from onnxpath.evaluation.plan import check_located, check_names, plan
     from onnxpath.report.evaluation.page import write_evaluation
 
     labels_of_methods, names = _split(methods), _split(metrics)
 
     def checked() -> dict[str, Any]:
         given = _parse(options or [])
-        _, found, read = all_of(
+        *_, found, read = all_of(
             lambda: check_names(labels_of_methods, names, given),
+            lambda: check_located(names, boxes is not None, masks is not None),
             lambda: read_boxes(boxes) if boxes else None,
             lambda: _read_masks(masks) if masks else None,
         )

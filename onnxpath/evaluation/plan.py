@@ -152,6 +152,16 @@ NEEDS: dict[str, tuple[str, Callable[[Subject], bool]]] = {
 }
 
 
+def check_located(metrics: Sequence[str], boxes: bool, masks: bool) -> None:
+    """Raise InputError for metrics that need objects where none are given; unknown names pass."""
+    known = [METRICS.get(name) for name in metrics if name in METRICS.names()]
+    there = {"boxes": boxes, "masks": boxes or masks}
+    wanted = {need: [m.name for m in known if need in m.needs and not there[need]] for need in there}
+    lines = [f"metric {', '.join(names)} needs {NEEDS[need][0]}" for need, names in wanted.items() if names]
+    if lines:
+        raise InputError("\n".join(lines) + "; none were given")
+
+
 def _check_needs(metric: Metric, subject: Subject) -> None:
     if missing := [NEEDS[need][0] for need in metric.needs if not NEEDS[need][1](subject)]:
         raise InputError(f"metric '{metric.name}' needs {' and '.join(missing)}, and there are none here")
