@@ -66,6 +66,7 @@ def lrp(
     given = {"epsilon": epsilon, "gamma": gamma, "stabilizer": stabilizer, "alpha": alpha, "beta": beta}
     given |= {"beta_smooth": beta_smooth} | {k: v for k, v in (("low", low), ("high", high)) if v is not None}
     rules = composite_of(composite, **given)
+    rules.require_parameters()
     rules.require_nodes(node.name for node in spelling.graph.nodes)
     bound = rules.on(spelling.roles())
     return spelling.relevance(bound) if rules.starts == "logit" else spelling.gradients(bound)

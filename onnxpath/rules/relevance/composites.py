@@ -91,14 +91,21 @@ COMPOSITES: dict[str, Recipe] = {
 class Composite(RuleSet):
     """The rule set of a recipe: ordered lines, the first that takes a node has its rule.
 
-    lines: entries with their rules by operator; starts: "logit" | "one", what a walk with this set begins with.
+    lines: entries with their rules by operator; lacks: what entries need and were not given; starts: "logit" | "one",
+    what a walk with this set begins with.
     """
 
     def __init__(
-        self, name: str, parent: RuleSet, lines: Sequence[tuple[Entry, dict[str, Rule]]], about: str = ""
+        self,
+        name: str,
+        parent: RuleSet,
+        lines: Sequence[tuple[Entry, dict[str, Rule]]],
+        about: str = "",
+        lacks: Sequence[str] = (),
     ) -> None:
         super().__init__(name, parent, about)
         self.lines = tuple(lines)
+        self.lacks: tuple[str, ...] = (*lacks, *getattr(parent, "lacks", ()))
         self.starts = "one" if parent is gradient else getattr(parent, "starts", "logit")
 
     def find(self, operator: str, node: str = "", roles: Sequence[str] = ()) -> Rule | None:
@@ -112,6 +119,11 @@ class Composite(RuleSet):
         """Return every rule by operator; those for a role or for nodes by name alone are left out."""
         names = {**(self.parent.operators() if self.parent else {}), **{o: 0 for _, rules in self.lines for o in rules}}
         return {operator: rule for operator in names if (rule := self.find(operator)) is not None}
+
+    def require_parameters(self) -> None:
+        """Raise InputError where an entry needs parameters that have no default and were not given."""
+        if self.lacks:
+            raise InputError(f"composite '{self.name}': " + "; ".join(dict.fromkeys(self.lacks)))
 
     def require_nodes(self, nodes: Iterable[str]) -> None:
         """Raise InputError that lists every entry whose pattern no node's name fits."""
@@ -142,11 +154,22 @@ def composite(name: str, **parameters: Any) -> Composite:
 def composed(name: str, recipe: Recipe, parameters: Mapping[str, Any]) -> Composite:
     """Return the rule set of a recipe; parameters: as in `composite`."""
     lines = [_line(entry, parameters) for entry in recipe.entries]
+    lacks = [need for entry in recipe.entries if (need := _need(entry, parameters))]
     if recipe.extends in COMPOSITES:
-        return Composite(name, composite(recipe.extends, **parameters), lines, _about(recipe))
+        return Composite(name, composite(recipe.extends, **parameters), lines, _about(recipe), lacks)
     if recipe.extends == relevance.name and parameters.get("stabilizer", STABILIZER) != STABILIZER:
         lines.append(_line(Entry("norm", (*SUMS, *POOLS)), parameters))
-    return Composite(name, gradient if recipe.extends == gradient.name else relevance, lines, _about(recipe))
+    return Composite(name, gradient if recipe.extends == gradient.name else relevance, lines, _about(recipe), lacks)
+
+
+def _need(entry: Entry, parameters: Mapping[str, Any]) -> str:
+    """Return what an entry needs and is not given, in words; "" where it has all."""
+    given = {**parameters, **entry.parameters}
+    missing = [k for k, default in kind_of(entry.rule).parameters.items() if default is None and given.get(k) is None]
+    if not missing:
+        return ""
+    names = " and ".join(f"`{name}`" for name in missing)
+    return f"{entry.rule} needs {names}, the ends of the input's range after preprocessing; a .toml file can hold them"
 
 
 def _line(entry: Entry, parameters: Mapping[str, Any]) -> tuple[Entry, dict[str, Rule]]:

@@ -68,8 +68,7 @@ def zbox(
     layer: Layer, relevance: Tensor, *, low: Any = None, high: Any = None, stabilizer: float = STABILIZER
 ) -> Tensor:
     """x w - l w⁺ - h w⁻ as contributions, for inputs that lie between l and h."""
-    if low is None or high is None:
-        raise InputError("lrp-zbox needs `low` and `high`, the ends of the input's range after preprocessing")
+    assert low is not None and high is not None, "`require_parameters` has checked this"
     op, x = layer.op, layer.x
     bottom, top = (op.like(np.asarray(end), x) for end in (low, high))
     return share(layer, relevance, box(layer, bottom, top, layer.B), stabilizer)
