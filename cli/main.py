@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from onnxpath_cli import activations, compile, evaluate, explain, gradient, inspect, listing, pathway, report
+from onnxpath_cli import (
+    activations,
+    compile,
+    decode,
+    evaluate,
+    explain,
+    gradient,
+    inspect,
+    listing,
+    pathway,
+    radius,
+    report,
+)
 from onnxpath_cli.errors import errors_as_text
 
 VERBS = {
@@ -15,6 +27,8 @@ VERBS = {
     "gradient": gradient.gradient,
     "explain": explain.explain,
     "pathway": pathway.pathway,
+    "radius": radius.radius,
+    "decode": decode.decode,
     "report": report.report,
     "evaluate": evaluate.evaluate,
     "compile": compile.compile,

@@ -7,7 +7,7 @@ import pytest
 from onnxpath.runtime.session import Session
 from tests.cli.program import CNN, IMAGES, ONE_IMAGE, PREPROCESS, refused, run, tree
 
-IMAGE_VERBS = ["activations", "explain", "pathway", "report"]
+IMAGE_VERBS = ["activations", "explain", "pathway", "report", "radius", "decode"]
 EVERY_IMAGE_VERB = pytest.mark.parametrize("verb", IMAGE_VERBS)
 
 
@@ -53,6 +53,10 @@ NAMES = [
     (["--sparsity", "1.5"], "sparsity is the fraction of neurons pruned, 0 to 1; 1.5 was given", IMAGE_VERBS[1:]),
     (["--sparsity", "-0.1"], "0 to 1; -0.1 was given", IMAGE_VERBS[1:]),
     (["--sparsity", "nan"], "0 to 1; nan was given", IMAGE_VERBS[1:]),
+    (["--composite", "epsilon-pls"], "no composite named 'epsilon-pls'; did you mean", ["explain", "report"]),
+    (["--composite", "no/such.toml"], "composite 'no/such.toml' cannot be read: No such", ["explain", "report"]),
+    (["--composite", "epsilon-gamma-box"], "lrp-zbox needs `low` and `high`", ["explain", "report"]),
+    (["--composite", "epsilon-plus"], "and no method that has one; add --method lrp", ["explain", "report"]),
     (["--classes", "no/such.txt"], "class names 'no/such.txt' cannot be read: No such file", IMAGE_VERBS[1:]),
     (["--classes", str(ONE_IMAGE)], "are not UTF-8 text", IMAGE_VERBS[1:]),
     (["--preprocess", "no/such.toml"], "preprocess file 'no/such.toml' cannot be read: No such file", IMAGE_VERBS),

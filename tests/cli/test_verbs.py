@@ -26,6 +26,8 @@ SMALL = {
     "gradient": [CNN, "-o", "OUT/gradient.onnx"],
     "explain": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
     "pathway": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
+    "radius": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "--units", 20, "-o", "OUT"],
+    "decode": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "--steps", 2, "-o", "OUT"],
     "report": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
     "evaluate": [CNN, IMAGES, "--preprocess", PREPROCESS, "--metrics", "lerf", "-o", "OUT"],
     "compile": [CNN, "-o", "OUT/explainer.onnx"],

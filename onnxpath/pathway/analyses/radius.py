@@ -15,7 +15,7 @@ from onnxpath.pathway.analyses.margins import Margins, margins
 from onnxpath.pathway.analyses.region import POOLED, VALUE, Region, repeated
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import Setup
-from onnxpath.runtime.model import load, rows_of
+from onnxpath.runtime.model import Model, load, rows_of
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
 
@@ -101,6 +101,11 @@ def check_units(units: int | None) -> None:
     """Raise InputError where `units` cannot be used."""
     if units is not None and units < 1:
         raise InputError(f"units is how many kinks of each node are looked at, 1 or more; {units} was given")
+
+
+def check_radius(model: Model, output: str | None = None) -> None:
+    """Raise UnsupportedOperator, with all nodes that stand in the way, where no region of this model can be told."""
+    Region(Setup.of(model, resolve_target(model, None, 1, output)), masked=False).start()
 
 
 def require_masks(setup: Setup, pathways: Sequence[Pathway], count: int) -> None:

@@ -103,6 +103,20 @@ def test_jitter_moves_what_is_seen_and_not_what_is_kept():
     assert np.array_equal(moved.values[0, 0] > 0, expected)
 
 
+def test_jitter_takes_back_the_shift_that_it_made():
+    """A step of Adam is the sign of the gradient: for one shift, and no other, start, score and step agree."""
+    weights, settings = np.random.default_rng(0).normal(size=(8, 8)), {"steps": 1, "start": "noise", "jitter": 2}
+    decoded = decode(linear(weights[None]), np.zeros([4, 1, 8, 8]), 0, **settings)
+
+    def score(row, shift):
+        step = 0.05 * np.sign(np.roll(weights, [-s for s in shift], (0, 1)))
+        return (weights * np.roll(decoded.values[row, 0] - step, shift, (0, 1))).sum()
+
+    shifts = [(i, j) for i in range(-2, 3) for j in range(-2, 3)]
+    for row in range(4):
+        assert sum(abs(score(row, shift) - decoded.scores[row, 0]) < 1e-4 for shift in shifts) == 1
+
+
 def test_axes_of_height_and_width():
     """The same network on channels-last rows decodes to the same picture."""
     weights = np.random.default_rng(1).normal(size=(1, 8, 8))
