@@ -28,6 +28,11 @@ def compile(
     ] = "prediction",
     output: Output = None,
     opset: Annotated[int | None, Option("--opset", help="Of the file, 13 to 26; default the working one.")] = None,
+    with_preprocessing: Annotated[
+        Path | None,
+        Option("--with-preprocessing", help="Preprocess file to put into the file, which then takes uint8 pictures."),
+    ] = None,
+    overlay: Annotated[bool, Option("--overlay", help="With it, also put out the map over the picture.")] = False,
     rules: Rules = "gradient",
     json: Json = False,
 ) -> None:
@@ -41,6 +46,7 @@ def compile(
       onnxpath compile model.onnx --sparsity 0.95 -o explainer.onnx
     """
     from onnxpath.attribution.methods import METHODS
+    from onnxpath.batch.preprocess import load_preprocess
     from onnxpath.errors import all_of
     from onnxpath.explainer.compile import check_exportable
     from onnxpath.explainer.compile import compile as compiled
@@ -49,16 +55,17 @@ def compile(
     from onnxpath.report.write import check_writable
     from onnxpath.runtime.model import load
 
-    chosen, loaded, _ = all_of(
+    chosen, loaded, preprocess, _ = all_of(
         lambda: METHODS.get(method),
         lambda: load(model, rules=rules),
+        lambda: load_preprocess(with_preprocessing) if with_preprocessing else None,
         lambda: check_writable(out.parent),
     )
     check_exportable(chosen)
     own = {"selector": selector, "sparsity": sparsity, "scope": scope}
     settings = {k: v for k, v in own.items() if k in chosen.defaults} | given_options(chosen, option or [])
     entry = int(target) if target.lstrip("-").isdecimal() else target
-    made = compiled(loaded, method, entry, output, opset=opset, **settings)
+    made = compiled(loaded, method, entry, output, opset=opset, preprocess=preprocess, overlay=overlay, **settings)
     save_model(made, out)
     inputs, outputs = [i.name for i in made.graph.input], [o.name for o in made.graph.output]
     if json:

@@ -12,8 +12,11 @@ from onnxpath.attribution.methods import METHODS
 from onnxpath.attribution.registry import Method
 from onnxpath.attribution.spelling import Spelling
 from onnxpath.backward.target import TARGET
+from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import InputError, UnknownName, unknown
 from onnxpath.explainer.opset import at_opset
+from onnxpath.explainer.picture import OVERLAY, check_picture, picture_input
+from onnxpath.explainer.picture import overlay as laid_over
 from onnxpath.explainer.weights import weights_inside
 from onnxpath.graph.ir import Tensor, replace_uses
 from onnxpath.pathway.programs import Setup
@@ -31,6 +34,8 @@ def compile(
     output: str | None = None,
     wrt: Sequence[str] | None = None,
     opset: int | None = None,
+    preprocess: Preprocess | None = None,
+    overlay: bool = False,
     **options: Any,
 ) -> onnx.ModelProto:
     """Return one ONNX model that explains: the model's inputs and outputs, and the attribution map beside them.
@@ -38,13 +43,19 @@ def compile(
     model: path, bytes, ModelProto or loaded Model; method: an exportable one of `onnxpath list methods`; target:
     "prediction" (each row's largest entry), an index, a tuple into an output of higher rank, or "input": the file then
     has an input `target`, int64 [N], -1 for the prediction; output, wrt, options: as in `attribute`, arrays among them
-    for one row; opset: of the file, 21 to 26, default the working one. The map is the output `attribution`, or
-    `attribution_<source>` of each source where there are several; pathway methods add `density` [N], `kept` [N, layers]
-    and `masked_logits`. The result needs ai.onnx operators alone. Raises UnknownName, InputError, UnsupportedOperator.
+    for one row; opset: of the file, 13 to 26, default the working one; preprocess: goes into the file, which then takes
+    `image`, uint8 RGB [N, H, W, 3] of any size; overlay: with it, also put out `overlay`, uint8 [N, h, w, 3].
+    The map is the output `attribution`, or `attribution_<source>` of each source where there are several; pathway
+    methods add `density` [N], `kept` [N, layers] and `masked_logits`. The result needs ai.onnx operators alone.
+    Raises UnknownName, InputError, UnsupportedOperator, ModelError (an operator that the opset does not have).
     """
     chosen = METHODS.get(method)
     check_exportable(chosen)
     loaded = load(model, wrt=wrt)
+    if preprocess is not None:
+        check_picture(loaded.graph.inputs, preprocess)
+    elif overlay:
+        raise InputError("an overlay needs the picture: give the preprocessing too, which goes into the file")
     given = checked_options(chosen, options)
     entry = resolved(loaded, target, output)
     setup = Setup(loaded, (), loaded.readout(output).name, TARGET)
@@ -53,6 +64,8 @@ def compile(
     assert chosen.spell is not None, "check_exportable has seen to it"
     maps = chosen.spell(spelling, **{k: v for k, v in given.items() if k not in chosen.per_row})
     fill_in(spelling, chosen, given)
+    if preprocess is not None:
+        take_pictures(spelling, preprocess, maps if overlay else {})
     if entry is not None:
         take_in(spelling, spelling.target, rows_of(spelling, entry))
     made = finished(spelling, outputs, maps)
@@ -113,6 +126,15 @@ def take_in(spelling: Spelling, fed: Tensor, value: Tensor) -> None:
     """Let what reads an input read a computed value, and drop the input."""
     replace_uses(fed, value)
     spelling.graph.inputs[:] = [t for t in spelling.graph.inputs if t is not fed]
+
+
+def take_pictures(spelling: Spelling, preprocess: Preprocess, maps: Mapping[str, Tensor]) -> None:
+    """Let the file take pictures instead of the model's input, and lay the maps, where given, over them."""
+    (x,) = spelling.graph.inputs[:1]
+    seen, shown = picture_input(spelling.op, x, preprocess)
+    for tensor in maps.values():
+        spelling.also[OVERLAY] = laid_over(spelling.op, tensor, shown, 1 if preprocess.layout == "NCHW" else 3)
+    take_in(spelling, x, seen)
 
 
 def finished(spelling: Spelling, outputs: Sequence[str], maps: Mapping[str, Tensor]) -> onnx.ModelProto:
