@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpath.batch.loaded import Wanted
 from onnxpath.errors import InputError
 
 # Names under which an .npz holds the inputs, when it holds more than one array beside labels and classes.
 VALUE_KEYS = ("images", "x")
 SIDE_KEYS = ("labels", "classes")
+TOKENS = "tokens"
 
 _DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
@@ -74,6 +76,61 @@ def _read_rows(path: Path, stamp: int, input_rank: int) -> Rows:
     if count == 0:
         raise InputError(f"array file {path.name} holds an array of no rows, shape {values.shape}")
     return Rows(values, single, pixels, _labels(arrays, count, path.name), _classes(arrays, path.name))
+
+
+@dataclass(frozen=True)
+class NamedRows:
+    """The inputs of one .npz that names them as the model does.
+
+    arrays: by input, (N, ...) or one row where `single`. tokens: texts of the token ids, of the same shape, or None.
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    tokens: NDArray[Any] | None
+    single: bool
+    labels: tuple[int, ...] | None
+    classes: tuple[str, ...] | None
+
+    def __len__(self) -> int:
+        return 1 if self.single else len(next(iter(self.arrays.values())))
+
+    def row(self, index: int | None) -> tuple[dict[str, NDArray[Any]], list[str] | None]:
+        """Return one row by input name, and its tokens; None stands for the only one."""
+        picked = {name: a if self.single else a[index or 0] for name, a in self.arrays.items()}
+        tokens = None if self.tokens is None else self.tokens if self.single else self.tokens[index or 0]
+        return picked, None if tokens is None else [str(token) for token in tokens]
+
+
+def read_named(path: Path, wanted: Wanted) -> NamedRows | None:
+    """Open an .npz that holds the model's inputs under their names; None where it holds none of them by name.
+
+    Beside them, `tokens` (texts), `labels` (N integers) and `classes` (names) are optional. Raises InputError where the
+    file is damaged, an input is missing, or numbers of rows differ. The last file read is kept in memory.
+    """
+    if path.suffix.lower() != ".npz" or wanted.ids is None:
+        return None
+    try:
+        return _read_named(path, path.stat().st_mtime_ns, wanted)
+    except _DAMAGED as error:
+        raise InputError(f"array file {path.name} cannot be read: {error or type(error).__name__}") from error
+
+
+@lru_cache(maxsize=1)
+def _read_named(path: Path, stamp: int, wanted: Wanted) -> NamedRows | None:
+    del stamp  # only there so that a changed file is read again
+    loaded = _load(path)
+    arrays = {info.name: loaded[info.name] for info in wanted.infos if info.name in loaded}
+    if not arrays:
+        return None
+    if missing := [info.name for info in wanted.infos if info.name not in loaded]:
+        raise InputError(f"array file {path.name} holds {', '.join(loaded)}; the model takes {', '.join(missing)} too")
+    tokens = loaded.get(TOKENS)
+    single = next(iter(arrays.values())).ndim == len(wanted.infos[0].shape) - 1
+    counts = {name: len(a) for name, a in [*arrays.items(), *([(TOKENS, tokens)] if tokens is not None else [])]}
+    if not single and len(set(counts.values())) > 1:
+        raise InputError(f"array file {path.name}: numbers of rows differ: {counts}")
+    count = 1 if single else next(iter(counts.values()))
+    return NamedRows(arrays, tokens, single, _labels(loaded, count, path.name), _classes(loaded, path.name))
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from onnxpath.attribution.attribute import attribute
 from onnxpath.attribution.attribution import Attribution
 from onnxpath.attribution.methods import METHODS
-from onnxpath.batch.fit import single_input
-from onnxpath.batch.inputs import InputItem, Loaded, read_item
+from onnxpath.batch.fit import wanted_inputs
+from onnxpath.batch.inputs import InputItem, Loaded, read_input, read_item
+from onnxpath.batch.loaded import row_shape
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import InputError, all_of
 from onnxpath.graph.ir import Tensor, is_variable
@@ -23,7 +24,8 @@ from onnxpath.graph.surgery import expose
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.selectors import SELECTORS
 from onnxpath.pathway.sparsity import check_sparsity
-from onnxpath.runtime.model import Model
+from onnxpath.rules.relevance.composite_file import composite_of
+from onnxpath.runtime.model import Model, rows_of
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,28 @@ def pathway_options(selector: str, sparsity: float | str, scope: str, seed: int)
 
 
 def method_options(
-    methods: Sequence[str], selector: str, sparsity: float | str, scope: str, steps: int, seed: int
+    methods: Sequence[str],
+    selector: str,
+    sparsity: float | str,
+    scope: str,
+    steps: int,
+    seed: int,
+    composite: str | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Check what a user set and return each method's options: those of the settings that it knows.
 
-    Raises UnknownName, InputError, all problems at once.
+    composite: of methods that have one, default theirs. Raises UnknownName, InputError, all problems at once.
     """
-    extra, *chosen = all_of(
-        lambda: pathway_options(selector, sparsity, scope, seed), *(partial(METHODS.get, name) for name in methods)
+    extra, _, *chosen = all_of(
+        lambda: pathway_options(selector, sparsity, scope, seed),
+        lambda: composite_of(composite).require_parameters() if composite is not None else None,
+        *(partial(METHODS.get, name) for name in methods),
     )
+    if composite is not None and not any("composite" in method.defaults for method in chosen):
+        raise InputError(f"a composite was chosen, '{composite}', and no method that has one; add --method lrp")
     given = {"selector": selector, "sparsity": sparsity, "scope": scope, "n_steps": steps, "activity": True}
+    given["seed"] = seed
+    given |= {"composite": composite} if composite is not None else {}
     table = {}
     for method in chosen:
         known = method.defaults
@@ -84,17 +98,31 @@ def read_inputs(
     model: Model, items: Sequence[InputItem], preprocess: Preprocess
 ) -> Iterator[tuple[InputItem, Loaded] | Failed]:
     """Yield each input as the model wants it, or a Failed."""
-    info = single_input(model)
-    shape = [d if isinstance(d, int) else None for d in info.shape[1:]]
+    wanted = wanted_inputs(model)
+    info = wanted.main
     for item in items:
         try:
-            yield item, read_item(item, preprocess, shape, np.dtype(info.dtype), input_name=info.name)
+            yield read_input(item, preprocess, wanted) or (
+                item,
+                read_item(item, preprocess, row_shape(info), np.dtype(info.dtype), input_name=info.name),
+            )
         except InputError as error:
             yield Failed(item, str(error))
 
 
 Batch: TypeAlias = list[tuple[InputItem, Loaded]]
 Result = TypeVar("Result")
+
+
+def stacked(model: Model, batch: Batch) -> dict[str, NDArray[Any]]:
+    """Return the inputs of a batch by name, [N, ...]."""
+    name = wanted_inputs(model).main.name
+    rows = [{name: loaded.array, **loaded.others} for _, loaded in batch]
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _shapes(loaded: Loaded) -> list[tuple[int, ...]]:
+    return [loaded.array.shape, *(loaded.others[name].shape for name in sorted(loaded.others))]
 
 
 def in_batches(
@@ -104,7 +132,6 @@ def in_batches(
 
     run: takes inputs of one shape, as many as the memory budget allows, and returns a result for each.
     """
-    name = single_input(model).name
     batch: Batch = []
     size = 1
     for read in read_inputs(model, items, preprocess):
@@ -113,11 +140,11 @@ def in_batches(
             batch = []
             yield read
             continue
-        if batch and read[1].array.shape != batch[0][1].array.shape:
+        if batch and _shapes(read[1]) != _shapes(batch[0][1]):
             yield from _attempt(batch, run)
             batch = []
         if not batch:
-            size = model.rows_per_run({name: read[1].array[None]})
+            size = model.rows_per_run(stacked(model, [read]))
         batch.append(read)
         if len(batch) == size:
             yield from _attempt(batch, run)
@@ -157,7 +184,7 @@ def explain_items(
     asked = {name: dict(options) for name, options in methods.items()}
 
     def run(batch: Batch) -> list[Explained]:
-        x = np.stack([loaded.array for _, loaded in batch])
+        x = stacked(model, batch)
         began = time.perf_counter()
         results = {name: attribute(model, x, target, name, output, **options) for name, options in asked.items()}
         for name, result in results.items():
@@ -180,15 +207,14 @@ def activation_items(
     names = list(tensors)
     program = model.session(("expose", *names), lambda: expose(model, names))
     known = {name: model.graph.tensor(name) for name in names}
-    info = single_input(model)
 
     def run(batch: Batch) -> list[tuple[InputItem, dict[str, NDArray[Any]]]]:
-        return [(item, values(loaded)) for item, loaded in batch]
+        return [(pair[0], values(pair)) for pair in batch]
 
-    def values(loaded: Loaded) -> dict[str, NDArray[Any]]:
-        ((part, _),) = model.batches(model.feeds(loaded.array[None]))
+    def values(pair: tuple[InputItem, Loaded]) -> dict[str, NDArray[Any]]:
+        ((part, _),) = model.batches(model.feeds(stacked(model, [pair])))
         found = program.run(part, names)
-        rows = len(part[info.name])
+        rows = rows_of(part)
         return {n: a[0] if _has_rows(known[n], a, rows, model.fixed_rows is not None) else a for n, a in found.items()}
 
     return in_batches(model, items, preprocess, run)

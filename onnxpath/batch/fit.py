@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 
+from onnxpath.attribution.perturb import BLACK_BOX
 from onnxpath.backward.walk import active_nodes
-from onnxpath.errors import InputError
+from onnxpath.batch.loaded import Wanted
+from onnxpath.errors import InputError, all_of
+from onnxpath.graph.embeddings import embeddings
 from onnxpath.graph.query import require_path
 from onnxpath.graph.surgery import require_tensors
 from onnxpath.pathway.selectors import CONTROLS
@@ -22,12 +26,34 @@ def single_input(model: Model) -> TensorInfo:
     Raises InputError for a model with several inputs, and for an input without a row axis or not made of numbers.
     """
     if len(model.inputs) != 1:
-        names = ", ".join(i.name for i in model.inputs)
-        raise InputError(
-            f"files are fed to models with one input, and this one has {len(model.inputs)}: {names}; "
-            "use onnxpath.attribute with a dict of arrays"
-        )
-    info = model.inputs[0]
+        raise _too_many(model)
+    _check_fed(model.inputs[0])
+    return model.inputs[0]
+
+
+def wanted_inputs(model: Model) -> Wanted:
+    """Return what files are fed to: the one input, or all inputs of a model of token ids.
+
+    Raises InputError for a model with several inputs that are not all integers, and, all at once, for inputs without a
+    row axis or not made of numbers.
+    """
+    whole = all(np.dtype(i.dtype).kind in "iub" for i in model.inputs if i.dtype != "unknown")
+    ids = [e for e in embeddings(model.graph) if whole]
+    if len(model.inputs) != 1 and not ids:
+        raise _too_many(model)
+    all_of(*(partial(_check_fed, info) for info in model.inputs))
+    return Wanted(tuple(model.inputs), max(ids, key=lambda e: e.size[0]).input if ids else None)
+
+
+def _too_many(model: Model) -> InputError:
+    names = ", ".join(i.name for i in model.inputs)
+    return InputError(
+        f"files are fed to models with one input or with token ids, and this one has {len(model.inputs)}: {names}; "
+        "use onnxpath.attribute with a dict of arrays"
+    )
+
+
+def _check_fed(info: TensorInfo) -> None:
     if not info.shape:
         raise InputError(
             f"model input '{info.name}' has no axes, or their number is unknown, so it is not known what a row is; "
@@ -35,17 +61,17 @@ def single_input(model: Model) -> TensorInfo:
         )
     if info.dtype == "unknown" or np.dtype(info.dtype).kind not in "fiubV":
         raise InputError(f"model input '{info.name}' is {info.dtype}; files are fed to float and integer inputs")
-    return info
 
 
 def check_attribution(model: Model, methods: Collection[str], target: int | None, output: str | None) -> None:
     """Raise what would stop attribution for every input.
 
     UnknownName: no such output; InputError: target out of range; ModelError: no float input, no path, no neuron layer
-    for a pathway method; UnsupportedOperator: nodes without a rule.
+    for a pathway method; UnsupportedOperator: nodes without a rule. Methods that only run the model need no gradient.
     """
     logits = resolve_target(model, target, 1, output).readout.name
-    _check_gradient(model, model.sources, logits)
+    if set(methods) - BLACK_BOX:
+        _check_gradient(model, model.sources, logits)
     if "pathway-gradient" in methods:
         check_layers(model.layers(output))
 

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,57 +14,34 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from onnxpath.batch.arrays import read_rows
+from onnxpath.batch.arrays import read_named, read_rows
+from onnxpath.batch.loaded import InputItem, Loaded, Shape, Wanted, cast, fits, row_shape, spell
 from onnxpath.batch.picture import open_picture
 from onnxpath.batch.preprocess import Preprocess
+from onnxpath.batch.tables import SEPARATORS, open_table, read_row
+from onnxpath.batch.text import TEXT_SUFFIXES, count_texts, from_arrays, parts_of, read_text
 from onnxpath.errors import InputError
+
+__all__ = ["InputItem", "Loaded", "find_files", "find_inputs", "is_picture", "label_of", "read_input", "read_item"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ARRAY_SUFFIXES = (".npy", ".npz")
-
-Shape = Sequence[int | None]
-
-
-@dataclass(frozen=True)
-class InputItem:
-    """One input of a run: an image file, or one row of an array file.
-
-    name: unique in the run ("cats/7.png", "test.npz[12]"). row: index in an array file of several rows, otherwise None.
-    folder: name of the sub-folder that a file lay in, which often is its class. label, classes: from an .npz, or None.
-    """
-
-    name: str
-    path: Path
-    row: int | None = None
-    folder: str | None = None
-    label: int | None = None
-    classes: tuple[str, ...] | None = None
+TABLE_SUFFIXES = tuple(SEPARATORS)
+SUFFIXES = IMAGE_SUFFIXES + ARRAY_SUFFIXES + TABLE_SUFFIXES + TEXT_SUFFIXES
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """One input, ready for the model.
-
-    array: the model input without batch. shown: uint8 (H, W, 3) of what the model saw, or None where it is no picture.
-    note: how `shown` was made, where it is not simply the picture; otherwise "".
-    """
-
-    array: NDArray[Any]
-    shown: NDArray[np.uint8] | None
-    note: str = ""
-
-
-def find_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
+def find_files(paths: Sequence[Path], kinds: Sequence[str] = SUFFIXES) -> list[tuple[Path, Path]]:
     """List files of inputs as (folder that was named, file), each file once and in the order of `find_inputs`.
 
+    kinds: suffixes that are looked for in folders; a file that is named may be of any kind that is read.
     Raises InputError, naming all of them, for paths that do not exist, named files of other kinds, and empty folders.
     """
     problems: list[str] = []
     found: list[tuple[Path, Path]] = []  # (root, file)
     for path in map(Path, paths):
-        files = [path] if path.is_file() else _walk(path)
+        files = [path] if path.is_file() else _walk(path, kinds)
         root = path.parent if path.is_file() else path
-        problems += _path_problem(path, files)
+        problems += _path_problem(path, files, kinds)
         found += [(root, file) for file in files]
     if problems or not found:
         raise InputError("\n".join(problems) or "no inputs were named; give image or array files, or a folder of them")
@@ -74,19 +51,27 @@ def find_files(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
     return list(unique.values())
 
 
-def find_inputs(paths: Sequence[Path], input_rank: int) -> list[InputItem]:
+def find_inputs(paths: Sequence[Path], input_rank: int, wanted: Wanted | None = None) -> list[InputItem]:
     """List the inputs in files and folders, in the order given, inside a folder in natural order (2.png before 10.png).
 
     Folders are searched with their sub-folders; hidden files and files of other kinds in them are passed over.
     input_rank: rank of the model input with its batch; says whether an array file holds one row or many (`read_rows`).
-    An array file that cannot be opened stays in the list as one item, so that reading it reports it.
+    wanted: what the model takes; with it, tables and texts are read too, and looked for where they can be its inputs.
+    A file that cannot be opened stays in the list as one item, so that reading it reports it.
     Raises InputError as `find_files` does.
     """
-    files = find_files(paths)
+    files = find_files(paths, _kinds(wanted))
     items: list[InputItem] = []
     for name, (root, file) in zip(_names(files), files, strict=True):
-        items += _items_of(name, root, file, input_rank)
+        items += _items_of(name, root, file, input_rank, wanted)
     return items
+
+
+def _kinds(wanted: Wanted | None) -> tuple[str, ...]:
+    """Suffixes that are looked for in a folder: lists of classes and notes lie beside pictures."""
+    tables = wanted is not None and wanted.rank == 2 and wanted.ids is None
+    texts = wanted is not None and wanted.ids is not None
+    return IMAGE_SUFFIXES + ARRAY_SUFFIXES + TABLE_SUFFIXES * tables + TEXT_SUFFIXES * texts
 
 
 def is_picture(item: InputItem, input_rank: int) -> bool:
@@ -97,6 +82,40 @@ def is_picture(item: InputItem, input_rank: int) -> bool:
         return read_rows(item.path, input_rank).pixels
     except InputError:
         return False
+
+
+def read_input(item: InputItem, preprocess: Preprocess, wanted: Wanted) -> tuple[InputItem, Loaded] | None:
+    """Read one row of a table, one text or one row of named arrays, and the item with its label.
+
+    None for an item that `read_item` reads: a picture, or an array for a model of one input. Raises InputError.
+    """
+    suffix, row = item.path.suffix.lower(), item.row or 0
+    if suffix in TABLE_SUFFIXES:
+        loaded, label = read_row(item.path, row, wanted.main)
+        return _labelled(item, label), loaded
+    if suffix in TEXT_SUFFIXES:
+        if wanted.ids is None:
+            raise InputError(f"{item.name}: texts are for models of token ids, and this one takes none")
+        text, label_of_text = read_text(item.path, row, wanted, preprocess.tokenizer)
+        return _labelled(item, label_of_text), text
+    if wanted.ids is None:
+        return None
+    named = read_named(item.path, wanted) if suffix == ".npz" else None
+    if named is not None:
+        return item, from_arrays(*named.row(item.row), wanted, item.name)
+    if len(wanted.infos) > 1:
+        names = ", ".join(info.name for info in wanted.infos)
+        raise InputError(f"{item.name}: the model has {len(wanted.infos)} inputs; give arrays named {names} in an .npz")
+    loaded = read_item(item, preprocess, row_shape(wanted.main), wanted.main.dtype, input_name=wanted.main.name)
+    return item, replace(loaded, parts=parts_of(loaded.array))
+
+
+def _labelled(item: InputItem, label: str | int | None) -> InputItem:
+    """Return an item with the class that its record names: an index, or a name as a sub-folder has."""
+    if label is None:
+        return item
+    text = str(label)
+    return replace(item, label=int(text)) if text.isdecimal() else replace(item, folder=text)
 
 
 def read_item(
@@ -121,7 +140,7 @@ def read_item(
         loaded = _pixels(rows.row(item.row), preprocess, item.name) if rows.pixels else _ready(rows.row(item.row))
     _check_shape(item.name, kind, loaded.array.shape, expected_shape, preprocess, input_name)
     remedy = "set dtype in the preprocess file" if kind == "image" else "save it in that type"
-    array = _cast(loaded.array, dtype, f"{kind} {item.name}", input_name, remedy)
+    array = cast(loaded.array, dtype, f"{kind} {item.name}", input_name, remedy)
     return Loaded(array, loaded.shown, loaded.note)
 
 
@@ -146,20 +165,16 @@ def label_of(item: InputItem, class_names: Sequence[str] | None) -> tuple[int | 
     return None
 
 
-def _walk(folder: Path) -> list[Path]:
+def _walk(folder: Path, kinds: Sequence[str]) -> list[Path]:
     files = []
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not _hidden(name)]
-        files += [Path(where, name) for name in names if not _hidden(name) and _supported(Path(name))]
+        files += [Path(where, name) for name in names if not _hidden(name) and Path(name).suffix.lower() in kinds]
     return sorted(files, key=lambda file: _natural(file.relative_to(folder).as_posix()))
 
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
-
-
-def _supported(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES + ARRAY_SUFFIXES
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
@@ -168,13 +183,18 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
     return [*keys, (2, 0, text)]
 
 
-def _path_problem(path: Path, files: Iterable[Path]) -> list[str]:
-    kinds = ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES + ARRAY_SUFFIXES)
+def _path_problem(path: Path, files: Iterable[Path], kinds: Sequence[str]) -> list[str]:
     if not path.exists():
         return [f"input '{path}' does not exist"]
     if path.is_file():
-        return [] if _supported(path) else [f"input '{path}' is of a kind that is not read; give one of {kinds}"]
-    return [] if files else [f"folder '{path}' holds no inputs; it is searched, with its sub-folders, for {kinds}"]
+        read = path.suffix.lower() in SUFFIXES
+        return [] if read else [f"input '{path}' is of a kind that is not read; give one of {_listed(SUFFIXES)}"]
+    looked = f"it is searched, with its sub-folders, for {_listed(kinds)}"
+    return [] if files else [f"folder '{path}' holds no inputs; {looked}"]
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return ", ".join(suffix[1:] for suffix in kinds)
 
 
 def _names(found: Sequence[tuple[Path, Path]]) -> list[str]:
@@ -185,24 +205,37 @@ def _names(found: Sequence[tuple[Path, Path]]) -> list[str]:
         lambda root, file: file.as_posix(),
     )
     names = [""] * len(found)
-    for spell in spellings:
+    for spelling in spellings:
         taken = Counter(names)
-        names = [spell(*pair) if taken[name] > 1 or not name else name for name, pair in zip(names, found, strict=True)]
+        names = [
+            spelling(*pair) if taken[name] > 1 or not name else name for name, pair in zip(names, found, strict=True)
+        ]
     return names
 
 
-def _items_of(name: str, root: Path, file: Path, input_rank: int) -> list[InputItem]:
+def _items_of(name: str, root: Path, file: Path, input_rank: int, wanted: Wanted | None) -> list[InputItem]:
     folder = file.parent.name if file.parent != root else None
     if file.suffix.lower() in IMAGE_SUFFIXES:
         return [InputItem(name, file, folder=folder)]
     try:
-        rows = read_rows(file, input_rank)
+        if (count := _records_of(file, wanted)) is not None:
+            return [InputItem(f"{name}[{row}]", file, row, folder) for row in range(count)]
+        named = read_named(file, wanted) if wanted is not None else None
+        rows = named or read_rows(file, input_rank)
     except InputError:
         return [InputItem(name, file, folder=folder)]
     labels = rows.labels or (None,) * len(rows)
     if rows.single:
         return [InputItem(name, file, None, folder, labels[0], rows.classes)]
     return [InputItem(f"{name}[{row}]", file, row, folder, label, rows.classes) for row, label in enumerate(labels)]
+
+
+def _records_of(file: Path, wanted: Wanted | None) -> int | None:
+    """Return how many inputs a table or a file of texts holds, None for a file of another kind."""
+    suffix = file.suffix.lower()
+    if wanted is not None and suffix in TABLE_SUFFIXES:
+        return len(open_table(file, wanted.main))
+    return count_texts(file) if suffix in TEXT_SUFFIXES else None
 
 
 def _preprocessed(image: Image.Image, preprocess: Preprocess, name: str) -> Loaded:
@@ -240,10 +273,9 @@ def _stretched(array: NDArray[Any]) -> NDArray[np.uint8] | None:
 def _check_shape(
     name: str, kind: str, shape: Sequence[int], expected: Shape, preprocess: Preprocess, input_name: str
 ) -> None:
-    fits = len(shape) == len(expected) and all(want in (None, got) for got, want in zip(shape, expected, strict=True))
-    if fits:
+    if fits(shape, expected):
         return
-    got, want = _spell(shape), _spell(expected)
+    got, want = spell(shape), spell(expected)
     if kind == "array":
         raise InputError(f"array {name} is {got}, model input '{input_name}' wants {want}; save it in that shape")
     hint = _shape_hint(shape, expected, preprocess)
@@ -260,23 +292,3 @@ def _shape_hint(shape: Sequence[int], expected: Shape, preprocess: Preprocess) -
     if expected[axis] not in (None, shape[axis]):
         return f"set color in the preprocess file (L gives 1 channel, RGB and BGR give 3; now {preprocess.color})"
     return "set resize/crop in the preprocess file"
-
-
-def _spell(shape: Shape) -> str:
-    return "×".join("any" if size is None else str(size) for size in shape) or "a single number"
-
-
-def _cast(array: NDArray[Any], dtype: np.dtype[Any], what: str, input_name: str, remedy: str) -> NDArray[Any]:
-    finite = np.isfinite(array)
-    if not finite.all():
-        bad = f"{array.size - int(finite.sum())} of {array.size} values"
-        raise InputError(f"{what} has {bad} that are NaN or infinite; whatever is computed from it would be too")
-    if not np.can_cast(array.dtype, dtype, "same_kind"):
-        raise InputError(f"{what} is {array.dtype}, model input '{input_name}' wants {dtype}; {remedy}")
-    with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(array, dtype=dtype)
-    lost = not np.array_equal(cast, array) if dtype.kind in "iub" else not np.isfinite(cast).all()
-    if lost:
-        span = f"values from {array.min()} to {array.max()}"
-        raise InputError(f"{what} holds {span}, more than the {dtype} of model input '{input_name}' can hold")
-    return cast

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from onnxpath.batch.explain import Batch, Failed, in_batches
+from onnxpath.batch.explain import Batch, Failed, in_batches, stacked
 from onnxpath.batch.inputs import InputItem
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.pathway.contributions import layer_contributions
@@ -46,7 +44,7 @@ def pathway_items(
     asked = dict.fromkeys(selectors, sparsity)
 
     def run(batch: Batch) -> list[Traced]:
-        x = np.stack([loaded.array for _, loaded in batch])
+        x = stacked(model, batch)
         found = {
             name: critical_pathway(model, x, target, name, asked[name], scope, output, **options)
             for name, options in selectors.items()
@@ -54,7 +52,7 @@ def pathway_items(
         asked.update({name: rows[0].sparsity for name, rows in found.items() if isinstance(asked[name], str)})
         sums = {}
         if contributions:
-            sums = layer_contributions(model, model.feeds(x), resolve_target(model, target, len(x), output))
+            sums = layer_contributions(model, model.feeds(x), resolve_target(model, target, len(batch), output))
         return [
             Traced(
                 item,

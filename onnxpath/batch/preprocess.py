@@ -36,6 +36,7 @@ class Preprocess:
     crop: int or (h, w) around the centre; None (default) = all of it.
     scale: default 1. mean, std: None (default), one number, or one per channel in the model's channel order.
     dtype: float32 (default), float16, float64 or uint8.
+    tokenizer: path of the tokenizer.json that makes token ids of texts; None (default) where no text is read.
     Raises InputError that names every value that does not fit.
     """
 
@@ -47,6 +48,7 @@ class Preprocess:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     dtype: str = "float32"
+    tokenizer: str | None = None
 
     def __post_init__(self) -> None:
         given = asdict(self)
@@ -103,6 +105,7 @@ class Preprocess:
 def load_preprocess(path: Path) -> Preprocess:
     """Read a preprocess file: .toml or .json with the keys of Preprocess, each of them optional.
 
+    A tokenizer is looked for from the file's folder on.
     Raises InputError that names every unknown key (with the nearest known one) and every value of a wrong type.
     """
     path = Path(path)
@@ -113,6 +116,8 @@ def load_preprocess(path: Path) -> Preprocess:
     if problems:
         lines = "\n".join(f"  {line}" for line in problems)
         raise InputError(f"preprocess file '{path}' cannot be used:\n{lines}\nknown keys: {', '.join(known)}")
+    if given.get("tokenizer"):
+        given["tokenizer"] = str(path.parent / given["tokenizer"])
     return Preprocess(**given)
 
 
@@ -197,6 +202,12 @@ def _std(value: object) -> tuple[float, ...] | None:
     return numbers
 
 
+def _path(value: object) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise ValueError("must be the path of a file")
+    return value
+
+
 def _one_of(choices: Sequence[str]) -> Callable[[object], str]:
     def clean(value: object) -> str:
         if value not in choices:
@@ -216,4 +227,5 @@ _CLEAN: dict[str, Callable[[object], Any]] = {
     "mean": _mean,
     "std": _std,
     "dtype": _one_of(DTYPES),
+    "tokenizer": _path,
 }
