@@ -9,6 +9,7 @@ from typer import Option
 from onnxpath_cli.job import go_through, prepare, tell
 from onnxpath_cli.options import (
     ClassNames,
+    Composite,
     Inputs,
     Json,
     ModelPath,
@@ -23,6 +24,8 @@ from onnxpath_cli.options import (
     Sparsity,
     Steps,
     Target,
+    TokenizerFile,
+    Wrt,
 )
 
 if TYPE_CHECKING:
@@ -41,9 +44,12 @@ def explain(
     scope: Scope = "global",
     seed: Seed = 0,
     steps: Steps = 50,
+    composite: Composite = None,
     target: Target = None,
     output: Output = None,
     preprocess: PreprocessFile = None,
+    tokenizer: TokenizerFile = None,
+    wrt: Wrt = None,
     classes: ClassNames = None,
     rules: Rules = "gradient",
     providers: Providers = "auto",
@@ -73,8 +79,10 @@ def explain(
         classes,
         output,
         rules,
-        options=lambda: method_options([method], selector, sparsity, scope, steps, seed),
+        options=lambda: method_options([method], selector, sparsity, scope, steps, seed, composite),
         fits=lambda loaded: check_attribution(loaded, [method], target, output),
+        tokenizer=tokenizer,
+        wrt=wrt,
     )
     channel_axis = map_channel_axis(job.model, job.preprocess)
 

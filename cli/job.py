@@ -46,33 +46,50 @@ def prepare(
     rules: str = "gradient",
     options: Callable[[], Any] = dict,
     fits: Callable[[Model], Any] = lambda model: None,
+    loads: Callable[[], Model] | None = None,
+    tokenizer: Path | None = None,
+    wrt: str | None = None,
 ) -> Job:
     """Check all that a verb was given before any work starts, and raise all problems as one error.
 
     options: checks the verb's own options and returns those to run with; fits: checks the loaded model, before the
-    first input is read.
+    first input is read; loads: loads it, default with the rules that are named; tokenizer: of texts, instead of the
+    preprocess file's; wrt: the tensor that maps are of, None for the default.
     """
-    from onnxpath.batch.fit import single_input
+    from onnxpath.batch.fit import wanted_inputs
     from onnxpath.batch.inputs import find_files, find_inputs
-    from onnxpath.batch.preprocess import Preprocess, load_preprocess
     from onnxpath.errors import all_of
     from onnxpath.report.write import check_writable
     from onnxpath.runtime.model import load
 
     loaded, chosen, names, settings, *_ = all_of(
-        lambda: load(model, providers, rules=rules),
-        lambda: load_preprocess(preprocess) if preprocess else Preprocess(),
-        lambda: _read_classes(classes),
+        loads or (lambda: load(model, providers, rules=rules, wrt=[wrt] if wrt else None)),
+        lambda: _preparation(preprocess, tokenizer),
+        lambda: read_classes(classes),
         options,
         lambda: find_files(inputs),
         lambda: check_writable(out),
     )
-    all_of(lambda: single_input(loaded), lambda: fits(loaded), loaded.require_kernels)
-    rank = len(single_input(loaded).shape)
-    items = find_inputs(inputs, rank)
+    all_of(lambda: wanted_inputs(loaded), lambda: fits(loaded), loaded.require_kernels)
+    wanted = wanted_inputs(loaded)
+    rank = wanted.rank
+    items = find_inputs(inputs, rank, wanted)
     names, warnings = _fitting(loaded, names, output) if names else ([], [])
     warnings += [] if preprocess else _unprepared(items, rank)
     return Job(loaded, items, chosen, names, settings, out, warnings)
+
+
+def _preparation(preprocess: Path | None, tokenizer: Path | None) -> Preprocess:
+    from dataclasses import replace
+
+    from onnxpath.batch.preprocess import Preprocess, load_preprocess
+    from onnxpath.batch.tokenizer import load_tokenizer
+
+    chosen = load_preprocess(preprocess) if preprocess else Preprocess()
+    chosen = replace(chosen, tokenizer=str(tokenizer)) if tokenizer else chosen
+    if chosen.tokenizer is not None:
+        load_tokenizer(chosen.tokenizer)
+    return chosen
 
 
 def go_through(
@@ -125,7 +142,7 @@ def leave(job: Job, failures: list[Failed]) -> None:
         raise typer.Exit(SOME_FAILED if len(failures) < len(job.items) else NOTHING_DONE)
 
 
-def _read_classes(path: Path | None) -> list[str]:
+def read_classes(path: Path | None) -> list[str]:
     """Return class names, one a line; a leading WordNet id is left out."""
     import re
 

@@ -19,7 +19,9 @@ def _number_or_rule(text: Any) -> Any:
 ModelPath = Annotated[Path, Argument(metavar="MODEL", help="An .onnx file.", show_default=False)]
 Inputs = Annotated[
     list[Path],
-    Argument(metavar="INPUTS", help="Files or folders: png jpg webp bmp npy npz.", show_default=False),
+    Argument(
+        metavar="INPUTS", help="Files or folders: png jpg webp bmp npy npz csv tsv jsonl json txt.", show_default=False
+    ),
 ]
 OutFolder = Annotated[
     Path, Option("-o", "--out", help="Folder for the results, made where missing.", show_default=False)
@@ -31,7 +33,11 @@ Rules = Annotated[
 ]
 PreprocessFile = Annotated[
     Path | None,
-    Option("--preprocess", help="TOML or JSON: layout, color, resize, crop, scale, mean, std, dtype."),
+    Option("--preprocess", help="TOML or JSON: layout, color, resize, crop, scale, mean, std, dtype, tokenizer."),
+]
+TokenizerFile = Annotated[Path | None, Option("--tokenizer", help="tokenizer.json that makes token ids of texts.")]
+Wrt = Annotated[
+    str | None, Option("--wrt", help="Tensor that maps are of; default the input, or the only embedding of token ids.")
 ]
 ClassNames = Annotated[Path | None, Option("--classes", help="Class names, one a line, in output order.")]
 Target = Annotated[int | None, Option("--target", help="Output entry to explain; default each input's largest.")]
@@ -48,4 +54,8 @@ Sparsity = Annotated[
 ]
 Scope = Annotated[str, Option("--scope", help="global (all layers pooled) or layer (each layer by itself).")]
 Seed = Annotated[int, Option("--seed", min=0, help="Of selectors that draw.")]
+Composite = Annotated[
+    str | None,
+    Option("--composite", help="Rules of method lrp: a name in `onnxpath list rules`, or a .toml file."),
+]
 Steps = Annotated[int, Option("--steps", min=1, help="Points of integrated gradients.")]

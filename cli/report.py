@@ -14,6 +14,7 @@ from typer import Option
 from onnxpath_cli.job import Job, go_through, leave, prepare
 from onnxpath_cli.options import (
     ClassNames,
+    Composite,
     Inputs,
     Json,
     ModelPath,
@@ -28,6 +29,8 @@ from onnxpath_cli.options import (
     Sparsity,
     Steps,
     Target,
+    TokenizerFile,
+    Wrt,
 )
 from onnxpath_cli.output import print_json, say
 
@@ -47,9 +50,12 @@ def report(
     scope: Scope = "global",
     seed: Seed = 0,
     steps: Steps = 50,
+    composite: Composite = None,
     target: Target = None,
     output: Output = None,
     preprocess: PreprocessFile = None,
+    tokenizer: TokenizerFile = None,
+    wrt: Wrt = None,
     classes: ClassNames = None,
     title: Annotated[str | None, Option("--title", help="Title of the page.")] = None,
     rules: Rules = "gradient",
@@ -82,8 +88,10 @@ def report(
         classes,
         output,
         rules,
-        options=lambda: method_options(methods, selector, sparsity, scope, steps, seed),
+        options=lambda: method_options(methods, selector, sparsity, scope, steps, seed, composite),
         fits=lambda loaded: check_attribution(loaded, methods, target, output),
+        tokenizer=tokenizer,
+        wrt=wrt,
     )
     channel_axis = build.map_channel_axis(job.model, job.preprocess)
     loaded = time.perf_counter()
