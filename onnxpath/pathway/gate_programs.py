@@ -22,10 +22,11 @@ RATE, MOMENTUM, UPPER = "rate", "momentum", "upper"
 
 
 def loss_program(setup: Setup, layers: Sequence[NeuronLayer], per: str) -> Session:
-    """x, `gate_<layer>`, `teacher` [N, K], `penalty` [N] -> logits, `loss` [N], `grad_<layer>` of each gate.
+    """x, `gate_<layer>`, `teacher` [N, K], `penalty` [N], `rate` -> logits, `loss` [N], `grad_<layer>` of each gate.
 
-    loss = -sum teacher · log softmax(F(x; gates)) + penalty · sum |gates|, row by row; gates are multiplied onto the
-    activations; per: "neuron" (a gate of the layer's shape) | "channel" (size 1 on every axis but rows and channels).
+    loss = -sum teacher · log softmax(F(x; gates)) + penalty · sum |gates|, row by row; the gradients are those of
+    rate · loss. Gates are multiplied onto the activations; per: "neuron" (a gate of the layer's shape) | "channel"
+    (size 1 on every axis but rows and channels).
     """
 
     def build() -> onnx.ModelProto:
@@ -36,7 +37,8 @@ def loss_program(setup: Setup, layers: Sequence[NeuronLayer], per: str) -> Sessi
         logits = graph.tensor(setup.logits)
         with op.serving(setup.logits, "loss"):
             loss = _loss(op, logits, list(gates.values()))
-            seed = op.Expand(op.like(1, loss), op.shape_of(loss))
+            rate = op.add_input(RATE, loss.dtype, [])
+            seed = op.Expand(rate, op.shape_of(loss))
         names = [gate.name for gate in gates.values()]
         grads = backward(op, setup.model.rules, {loss.name: seed}, names)
         op.add_output(loss, LOSS)
@@ -74,30 +76,48 @@ def _loss(op: Emitter, logits: Tensor, gates: Sequence[Tensor]) -> Tensor:
 
 
 def step_program(setup: Setup, layers: Sequence[NeuronLayer], per: str) -> Session:
-    """Gradient descent with momentum: `gate_`, `velocity_`, `grad_`, `best_<layer>` -> the next three.
+    """`gate_`, `velocity_`, `grad_<layer>`, `momentum`, `upper` -> `next_gate_`, `next_velocity_<layer>`.
 
-    velocity' = momentum · velocity + grad; gate' = clip(gate - rate · velocity', 0, upper); best' = gate, the one
-    before the step, in rows where `better` [N] is true. What goes out has `next_` before its name.
+    Gradient descent with momentum, of gradients that hold the learning rate already: velocity' = momentum · velocity +
+    grad; gate' = clip(gate - velocity', 0, upper). With as few passes over the gates as there can be.
     """
 
     def build() -> onnx.ModelProto:
-        graph = Graph(gs.Graph(opset=setup.model.graph.opset, name="gate step"))
-        op = Emitter(graph, setup.model.provider)
-        rate, momentum, upper = (op.add_input(name, "float32", []) for name in (RATE, MOMENTUM, UPPER))
-        better = op.add_input(BETTER, "bool", [None])
-        tensors = setup.model.graph.tensors()
+        graph, op = _plain(setup, "gate step")
+        momentum, upper = (op.add_input(name, "float32", []) for name in (MOMENTUM, UPPER))
         for layer in layers:
-            a = tensors[layer.name]
-            wide, shape = accumulator(a), gate_shape(layer, list(a.shape), per)
-            gate, velocity, grad, best = (
-                op.add_input(prefix + layer.name, dtype_of(wide), shape) for prefix in (GATE, VELOCITY, GRAD, BEST)
-            )
+            gate, velocity, grad = _fed(op, setup, layer, per, (GATE, VELOCITY, GRAD))
+            wide = onnx_dtype(gate)
             faster = op.Add(op.Mul(velocity, in_dtype(op, momentum, wide)), grad)
-            moved = op.Sub(gate, op.Mul(faster, in_dtype(op, rate, wide)))
-            chosen = op.Where(op.Unsqueeze(better, list(range(1, rank(gate)))), gate, best)
-            op.add_output(op.Clip(moved, op.like(0, gate), in_dtype(op, upper, wide)), NEXT + GATE + layer.name)
+            moved = op.Clip(op.Sub(gate, faster), op.like(0, gate), in_dtype(op, upper, wide))
+            op.add_output(moved, NEXT + GATE + layer.name)
             op.add_output(faster, NEXT + VELOCITY + layer.name)
-            op.add_output(chosen, NEXT + BEST + layer.name)
         return graph.to_model()
 
     return setup.session("gate step", build, per, tuple(layer.name for layer in layers))
+
+
+def choice_program(setup: Setup, layers: Sequence[NeuronLayer], per: str) -> Session:
+    """`gate_`, `best_<layer>`, `better` [N] -> `next_best_<layer>`: the gates where `better`, else the best."""
+
+    def build() -> onnx.ModelProto:
+        graph, op = _plain(setup, "gate choice")
+        better = op.add_input(BETTER, "bool", [None])
+        for layer in layers:
+            gate, best = _fed(op, setup, layer, per, (GATE, BEST))
+            chosen = op.Where(op.Unsqueeze(better, list(range(1, rank(gate)))), gate, best)
+            op.add_output(chosen, NEXT + BEST + layer.name)
+        return graph.to_model()
+
+    return setup.session("gate choice", build, per, tuple(layer.name for layer in layers))
+
+
+def _plain(setup: Setup, name: str) -> tuple[Graph, Emitter]:
+    graph = Graph(gs.Graph(opset=setup.model.graph.opset, name=name))
+    return graph, Emitter(graph, setup.model.provider)
+
+
+def _fed(op: Emitter, setup: Setup, layer: NeuronLayer, per: str, prefixes: Sequence[str]) -> list[Tensor]:
+    a = setup.model.graph.tensor(layer.name)
+    shape = gate_shape(layer, list(a.shape), per)
+    return [op.add_input(prefix + layer.name, dtype_of(accumulator(a)), shape) for prefix in prefixes]

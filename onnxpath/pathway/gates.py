@@ -22,6 +22,7 @@ from onnxpath.pathway.gate_programs import (
     TEACHER,
     UPPER,
     VELOCITY,
+    choice_program,
     loss_program,
     step_program,
 )
@@ -91,36 +92,43 @@ def optimise(
         return Gates(dict(start), nothing, np.isfinite(nothing), nothing)
     teacher, prediction = _teacher(setup, logits)
     loss_of, step = loss_program(setup, layers, per), step_program(setup, layers, per)
+    choice = choice_program(setup, layers, per)
     state: dict[str, Any] = {}
     for layer in layers:
         gate = loss_of.to_device(start[layer.name])
         state |= {GATE + layer.name: gate, BEST + layer.name: gate}
-    settings = {
-        name: np.float32(value)
-        for name, value in ((RATE, descent.lr), (MOMENTUM, descent.momentum), (UPPER, descent.upper))
-    }
-    inputs = {name: loss_of.to_device(value) for name, value in (*feeds.items(), (TEACHER, teacher))}
+    names = [layer.name for layer in layers]
+    settings = {MOMENTUM: np.float32(descent.momentum), UPPER: np.float32(descent.upper)}
+    fixed = {**feeds, TEACHER: teacher, RATE: teacher.dtype.type(descent.lr)}
+    inputs = {name: loss_of.to_device(value) for name, value in fixed.items()}
     penalty = np.full(len(teacher), descent.penalty, teacher.dtype)
     lowest, searching = np.full(len(teacher), np.inf), np.full(len(teacher), True)
     for _ in range(descent.tries):
-        state |= {VELOCITY + layer.name: np.zeros_like(start[layer.name]) for layer in layers}
+        state |= {VELOCITY + name: np.zeros_like(start[name]) for name in names}
         for _ in track(range(descent.n_steps), what):
             values = loss_of.run_on_device({**inputs, **state, PENALTY: penalty})
             loss = on_host(values[LOSS])
             kept = on_host(values[LOGITS]).reshape(len(loss), -1).argmax(1) == prediction
             better = searching & kept & (loss < lowest)
             lowest[better] = loss[better]
-            moved = step.run_on_device({**state, **values, **settings, BETTER: better})
-            state = {name.removeprefix(NEXT): value for name, value in moved.items()}
+            if better.all():
+                state |= {BEST + name: state[GATE + name] for name in names}
+            elif better.any():
+                state |= _next(choice.run_on_device({**state, BETTER: better}))
+            state |= _next(step.run_on_device({**state, **values, **settings}))
         searching &= np.isinf(lowest)
         if not searching.any():
             break
         penalty = np.where(searching, penalty / 10, penalty)
     found = np.isfinite(lowest)
-    best = {layer.name: on_host(state[BEST + layer.name]) for layer in layers}
+    best = {name: on_host(state[BEST + name]) for name in names}
     if not found.all():
         best = {name: _rows(found, value, on_host(state[GATE + name])) for name, value in best.items()}
     return Gates(best, lowest, found, penalty)
+
+
+def _next(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(NEXT): value for name, value in values.items()}
 
 
 def _rows(condition: Array, one: Array, other: Array) -> Array:
