@@ -1,4 +1,4 @@
-"""Conservation as data: what relevance each node got, and what it passed on."""
+"""Conservation as data: what relevance each node got and passed on, and what is left on every cut."""
 
 from __future__ import annotations
 
@@ -9,28 +9,42 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.methods import METHODS
-from onnxpath.attribution.methods.relevance import RELEVANCE
+from onnxpath.attribution.methods.relevance import WALKS
 from onnxpath.attribution.spelling import Spelling
 from onnxpath.backward.walk import Step
-from onnxpath.errors import unknown
+from onnxpath.errors import InputError, unknown
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Tensor, rank
 from onnxpath.graph.rows import MixedRows, row_axes
 from onnxpath.pathway.programs import Setup
-from onnxpath.runtime.model import load, rows_of
+from onnxpath.rules.relevance.composite_file import composite_of
+from onnxpath.runtime.model import Model, load, rows_of
 from onnxpath.runtime.session import Array, Session
-from onnxpath.runtime.targets import resolve_target
+from onnxpath.runtime.targets import Target, resolve_target
+
+GIVEN, PASSED, EXCESS = "given_", "passed_", "excess_"
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Relevance through one node: given to its outputs, and passed to its inputs, float [N] each."""
+    """Relevance through one node, float64 [N] each.
+
+    given: to its outputs; passed: to its inputs; cut: what is on the cut behind the node, which is all relevance on its
+    way between the nodes that have passed theirs on and those that have not, once this one has; excess: what the
+    contributions summed to beyond `given` before RAP's shift took it away, None where nothing is shifted.
+    """
 
     node: str
     operator: str
     given: Array
     passed: Array
+    cut: Array
+    excess: Array | None = None
+
+    @property
+    def lost(self) -> Array:
+        """What was given and not passed, [N]; negative where relevance was made."""
+        return self.given - self.passed
 
 
 def conservation(
@@ -38,31 +52,56 @@ def conservation(
 ) -> list[Passage]:
     """Return the relevance through every node that it goes through, from the output on.
 
-    model, x, target, output: as in `attribute`; method: "lrp" | "rap"; options: the method's. All rows are run at once.
-    Raises as `attribute` does.
+    model, x, target, output: as in `attribute`; method: "lrp" | "rap"; options: the method's. Runs the walk once more,
+    with three sums for each node. The first passage's `given` is where relevance starts, the last one's `cut` the sum
+    of the maps. Raises as `attribute` does, InputError for a composite of gradients, which conserves nothing.
     """
-    if method not in RELEVANCE:
-        raise unknown("relevance method", [method], RELEVANCE)
+    if method not in WALKS:
+        raise unknown("relevance method", [method], WALKS)
+    if method == "lrp" and composite_of(options.get("composite", "epsilon-plus")).starts != "logit":
+        raise InputError(f"composite '{options['composite']}' passes gradients on, which are not conserved")
     loaded = load(model)
     feeds = loaded.feeds(x)
     goal = resolve_target(loaded, target, rows_of(feeds), output)
-    setup, steps = Setup.of(loaded, goal, layers=()), list[Step]()
-    spelling, spell = Spelling(setup, steps=steps), METHODS.get(method).spell
-    assert spell is not None, "relevance is spelled as a graph"
-    spell(spelling, **options)
+    session, steps = _program(loaded, goal, method, options)
+    parts = []
+    for part, rows in loaded.batches(feeds):
+        values = session.run({**part, **goal.feed(rows, rows_of(part))})
+        parts.append({k: np.asarray(v, np.float64)[: rows.stop - rows.start] for k, v in values.items()})
+    return _passages(steps, {k: np.concatenate([p[k] for p in parts]) for k in parts[0]})
+
+
+def worst(passages: Sequence[Passage], count: int = 10) -> list[Passage]:
+    """Return the passages that lost or made most, by the largest |lost| of any row, without those that are even."""
+    leaking = [p for p in passages if np.abs(p.lost).max() > 0]
+    return sorted(leaking, key=lambda p: -float(np.abs(p.lost).max()))[:count]
+
+
+def _program(model: Model, goal: Target, method: str, options: Mapping[str, Any]) -> tuple[Session, list[Step]]:
+    setup, steps, excess = Setup.of(model, goal, layers=()), list[Step](), dict[str, list[Tensor]]()
+    spelling = Spelling(setup, steps=steps)
+    WALKS[method](spelling, excess, **options)
     graph, op = spelling.graph, spelling.op
     rows: Mapping[str, int | None] = {}
     with suppress(MixedRows):
-        rows = row_axes(loaded.graph)
+        rows = row_axes(model.graph)
     for i, step in enumerate(steps):
         given = [(t, d) for t, d in zip(step.node.outputs, step.given, strict=True) if d is not None]
-        op.add_output(_sums(op, given, rows), f"given_{i}")
-        op.add_output(_sums(op, step.passed, rows), f"passed_{i}")
-    values = Session(setup.finish(graph, op), loaded.provider).run({**feeds, **goal.feed(slice(None))})
-    return [
-        Passage(s.node.name, s.node.op, np.asarray(values[f"given_{i}"]), np.asarray(values[f"passed_{i}"]))
-        for i, s in enumerate(steps)
-    ]
+        op.add_output(_sums(op, given, rows), f"{GIVEN}{i}")
+        op.add_output(_sums(op, step.passed, rows), f"{PASSED}{i}")
+        if step.node.outputs[0].name in excess:
+            op.add_output(op.sum(excess[step.node.outputs[0].name]), f"{EXCESS}{i}")
+    return Session(setup.finish(graph, op), model.provider), steps
+
+
+def _passages(steps: Sequence[Step], values: Mapping[str, Array]) -> list[Passage]:
+    made: list[Passage] = []
+    for i, step in enumerate(steps):
+        given, passed = values[f"{GIVEN}{i}"], values[f"{PASSED}{i}"]
+        before = made[-1].cut if made else given
+        cut = before - given + passed
+        made.append(Passage(step.node.name, step.node.op, given, passed, cut, values.get(f"{EXCESS}{i}")))
+    return made
 
 
 def _sums(op: Emitter, pairs: Sequence[tuple[Tensor, Tensor]], rows: Mapping[str, int | None]) -> Tensor:

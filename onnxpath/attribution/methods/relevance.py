@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,13 @@ from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Tensor
 from onnxpath.graph.rows import MixedRows, row_axes
 from onnxpath.rules.relevance.composite_file import composite_of
+from onnxpath.rules.relevance.rap import Shift
 from onnxpath.rules.relevance.rap import rap as rap_rules
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.targets import Target
 
 REPORTED_LEAK = 1e-4
 """The part of a logit above which a leak is noted."""
-
-RELEVANCE = ("lrp", "rap")
-"""Methods whose relevance can be followed from node to node."""
 
 
 def with_delta(model: Model, target: Target, result: Maps, composite: str = "", **options: Any) -> None:
@@ -80,9 +79,23 @@ def rap(spelling: Spelling, *, published: bool = False, released: bool = False) 
     released: all that differs in that code. The delta is the map's sum minus the logit: what units without
     contributions lost, and is noted. Raises ModelError where rows cannot be told apart, UnsupportedOperator.
     """
+    return rap_walk(spelling, {}, published=published, released=released)
+
+
+def rap_walk(
+    spelling: Spelling, excess: dict[str, list[Tensor]], published: bool = False, released: bool = False
+) -> dict[str, Tensor]:
+    """Return RAP's map of each source; excess: gets what the shift took from each row of a layer, by its output."""
     spelling.begin(fold=not released)
     try:
         rows = row_axes(spelling.graph)
     except MixedRows as mixed:
         raise ModelError(f"rap sums relevance row by row, and {mixed}; choose another method") from mixed
-    return spelling.relevance(rap_rules(rows, published, released).on(spelling.roles()))
+    return spelling.relevance(rap_rules(Shift(rows, excess), published, released).on(spelling.roles()))
+
+
+WALKS: dict[str, Callable[..., dict[str, Tensor]]] = {
+    "lrp": lambda spelling, excess, **options: lrp(spelling, **options),
+    "rap": rap_walk,
+}
+"""Methods whose relevance can be followed from node to node: f(spelling, excess, **options) -> maps."""
