@@ -30,7 +30,9 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            missing = [name for name in ("file", *CORNERS) if name not in (reader.fieldnames or ())]
+            # A name may be followed by a remark: "y1 (pixels)".
+            reader.fieldnames = [name.split()[0] for name in reader.fieldnames or () if name.strip()]
+            missing = [name for name in ("file", *CORNERS) if name not in reader.fieldnames]
             if missing:
                 raise InputError(
                     f"boxes '{path}' have no column {', '.join(missing)}; the first line names the columns"

@@ -57,6 +57,8 @@ class Explanation:
         wide = np.ascontiguousarray(maps, np.float64)
         if wide.shape[1:] == layout.shape:
             return layout.planes(wide)
+        if wide[:1].size % layout.positions:
+            raise InputError(f"maps are {wide.shape[1:]}; rows are {layout.shape}, so that they have no common positions")
         return wide.reshape(len(wide), -1, layout.positions)
 
     def reduced(self, how: str) -> Array:
@@ -70,6 +72,9 @@ def by_method(label: str, subject: Subject) -> Explanation:
 
     def make(given: Subject) -> Array:
         result = attribute(given.model, given.feeds, _target(given), name, given.output, **options)
+        if given.source not in result.maps:
+            where = ", ".join(f"'{key}'" for key in result.maps)
+            raise InputError(f"it maps {where}, and evaluation ranks positions of the input '{given.source}'")
         return np.asarray(result.maps[given.source])
 
     return Explanation(label, subject, make)

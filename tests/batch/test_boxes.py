@@ -44,7 +44,7 @@ def test_boxes_are_found_by_name_and_by_file(tmp_path):
     for name in ("cats/a.png", "b.png", "c.png"):
         Image.new("RGB", (20, 10)).save(tmp_path / name)
     (tmp_path / "boxes.csv").write_text(
-        "file,label,wnid,x0,y0,x1,y1\na.png,3,n1,1,2,3,4\na.png,3,n1,0,0,5,5\nb.png,1,n2,2,2,4,4\n"
+        "file,label,wnid,x0,y0,x1,y1 (pixels)\na.png,3,n1,1,2,3,4\na.png,3,n1,0,0,5,5\nb.png,1,n2,2,2,4,4\n"
     )
     boxes = read_boxes(tmp_path / "boxes.csv")
     items = {item.name: item for item in find_inputs([tmp_path], 4)}
