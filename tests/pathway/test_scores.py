@@ -230,7 +230,7 @@ def weights_differ(one, other):
 
 def test_options_that_cannot_be():
     x = sample_images()[:1]
-    with pytest.raises(UnknownName, match=r"no quadrature named 'simpson'(.|\n)*known: midpoint, trapezoid, gausslegendre"):
+    with pytest.raises(UnknownName, match=r"no quadrature named 'simpson'(.|\n)*known: midpoint, trapezoid, gauss"):
         onnxpath.critical_pathway(sample("digits_cnn"), x, selector="neuron-intgrad", quadrature="simpson")
     with pytest.raises(InputError, match="n_steps must be at least 1; 0 was given"):
         onnxpath.critical_pathway(sample("digits_cnn"), x, selector="neuron-intgrad", n_steps=0)

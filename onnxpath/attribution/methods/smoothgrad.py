@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from onnxpath.attribution.noise import deviations, noisy, samples
-from onnxpath.attribution.registry import METHODS, Maps, begun_at_sources, logits_of, method
+from onnxpath.attribution.registry import METHODS, Maps, begun_at_sources, logits_of, method, wide
 from onnxpath.errors import InputError, unknown
 from onnxpath.progress import track
 from onnxpath.runtime.model import Model
@@ -21,16 +21,17 @@ TUNNELS = ("smoothgrad", "smoothgrad-squared", "vargrad")
 
 @dataclass(frozen=True)
 class Moments:
-    """Means over the samples, float64 by name of the map, and the logits of the rows without noise."""
+    """Means over the samples, float64 by name of the map, the maps' dtype, and the logits of the rows without noise."""
 
     mean: dict[str, Array]
     square: dict[str, Array]
+    dtype: np.dtype[Any]
     logits: Array
     notes: list[str]
 
     def maps(self, values: Mapping[str, Array]) -> Maps:
         """Return values as a method does."""
-        return Maps({name: value.astype(np.float32) for name, value in values.items()}, self.logits, notes=self.notes)
+        return Maps({name: value.astype(self.dtype) for name, value in values.items()}, self.logits, notes=self.notes)
 
 
 @method("smoothgrad")
@@ -123,9 +124,10 @@ def moments(
     for _ in track(samples(n_samples), base):
         result = chosen.function(model, {**feeds, **noisy(rng, feeds, spread)}, fixed, **options)
         for name, values in result.maps.items():
-            wide = values.astype(np.float64)
-            sums[name] = sums.get(name, 0) + wide
-            squares[name] = squares.get(name, 0) + wide * wide
+            exact = values.astype(np.float64)
+            sums[name] = sums.get(name, 0) + exact
+            squares[name] = squares.get(name, 0) + exact * exact
         notes |= dict.fromkeys(result.notes)
     means, squared = ({k: v / n_samples for k, v in table.items()} for table in (sums, squares))
-    return Moments(means, squared, logits, list(notes))
+    dtype = np.result_type(*(wide(values) for values in result.maps.values()))
+    return Moments(means, squared, dtype, logits, list(notes))
