@@ -28,6 +28,10 @@ def compile(
     ] = "prediction",
     output: Output = None,
     opset: Annotated[int | None, Option("--opset", help="Of the file, 13 to 26; default the working one.")] = None,
+    pathway: Annotated[
+        Path | None,
+        Option("--pathway", help="An .npz of `onnxpath pathway`: write the network that only its neurons are left of."),
+    ] = None,
     with_preprocessing: Annotated[
         Path | None,
         Option("--with-preprocessing", help="Preprocess file to put into the file, which then takes uint8 pictures."),
@@ -39,7 +43,7 @@ def compile(
     """Write the model and its explanation as one ONNX file, which runs without onnxpath.
 
     Its outputs are the model's own and `attribution`; of pathway methods also density, kept neurons per layer and the
-    masked network's logits. It has standard operators only.
+    masked network's logits. It has standard operators only. With --pathway, it is the masked network itself.
 
     \b
     Example:
@@ -55,6 +59,9 @@ def compile(
     from onnxpath.report.write import check_writable
     from onnxpath.runtime.model import load
 
+    if pathway is not None:
+        _write_pathway(model, pathway, output, out, json)
+        return
     chosen, loaded, preprocess, _ = all_of(
         lambda: METHODS.get(method),
         lambda: load(model, rules=rules),
@@ -77,3 +84,24 @@ def compile(
         say(f"{out}: {len(made.graph.node)} nodes, {method} of '{target}', opset {made.opset_import[0].version}")
         say(f"  inputs:  {few(inputs)}")
         say(f"  outputs: {few(outputs)}")
+
+
+def _write_pathway(model: Path, pathway: Path, output: str | None, out: Path, json: bool) -> None:
+    from onnxpath.errors import all_of
+    from onnxpath.explainer.submodel import pathway_model
+    from onnxpath.graph.load import save_model
+    from onnxpath.pathway.pathway import Pathway
+    from onnxpath.report.write import check_writable
+    from onnxpath.runtime.model import load
+
+    loaded, chosen, _ = all_of(lambda: load(model), lambda: Pathway.load(pathway), lambda: check_writable(out.parent))
+    made = pathway_model(loaded, chosen, output)
+    save_model(made, out)
+    facts = {p.key.removeprefix("onnxpath."): p.value for p in made.metadata_props}
+    if json:
+        print_json({"file": out, **facts})
+    else:
+        say(
+            f"{out}: {facts['pathway']}; {facts['removed_channels']} channels removed, {facts['parameters']} "
+            "parameters left"
+        )

@@ -31,6 +31,14 @@ def test_one_class(tmp_path):
     assert {p.key: p.value for p in onnx.load(out).metadata_props}["onnxpath.target"] == "3"
 
 
+def test_a_pathway_as_a_model(tmp_path):
+    onnxpath.critical_pathway(CNN, sample_images()[:1])[0].save(tmp_path / "p.npz")
+    done = run("compile", CNN, "--pathway", tmp_path / "p.npz", "-o", tmp_path / "small.onnx", "--json")
+    assert int(done.json["removed_channels"]) > 0 and done.json["pathway"].startswith("neuron-mct")
+    (logits,) = ort.InferenceSession(tmp_path / "small.onnx").run(None, {"image": sample_images()[:2]})
+    assert logits.shape == (2, 10)
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [
@@ -42,6 +50,8 @@ def test_one_class(tmp_path):
         (["--target", "10"], "out of range"),
         (["--opset", "15"], "cannot be written at opset 15"),
         (["--sparsity", "2"], "sparsity is the fraction"),
+        (["--pathway", CNN], "is not a pathway file"),
+        (["--overlay"], "an overlay needs the picture"),
     ],
 )
 def test_what_it_refuses(tmp_path, given, text):
