@@ -21,6 +21,8 @@ _HOME = {
     "linear_radius": "onnxpath.pathway.analyses.radius",
     "LinearRadius": "onnxpath.pathway.analyses.radius",
     "decode": "onnxpath.pathway.analyses.decode",
+    "fingerprints": "onnxpath.pathway.analyses.fingerprints",
+    "attack": "onnxpath.pathway.analyses.adversarial",
     "attribute": "onnxpath.attribution.attribute",
     "compare": "onnxpath.batch.compare",
     "Attribution": "onnxpath.attribution.attribution",
