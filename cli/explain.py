@@ -58,15 +58,18 @@ def explain(
     """Write the attribution map of each input as an array and a picture.
 
     Writes an .npz (map, logits) and a .png per input: red supports the target, blue speaks against it.
+    The scores of tokens and features are printed with --json.
 
     \b
     Example:
       onnxpath explain model.onnx cat.png --preprocess preprocess.toml -o maps/
     """
+    import numpy as np
+
     from onnxpath.batch.explain import explain_items, method_options
     from onnxpath.batch.fit import check_attribution
     from onnxpath.files import save_npz, write_bytes
-    from onnxpath.report.build import class_ref, map_channel_axis, maps
+    from onnxpath.report.build import class_ref, map_channel_axis, maps, scored
     from onnxpath.report.encode import map_png
     from onnxpath.report.write import file_stem
 
@@ -87,10 +90,12 @@ def explain(
     channel_axis = map_channel_axis(job.model, job.preprocess)
 
     def write(result: Explained) -> dict[str, Any]:
-        (shown,) = maps(result.maps, channel_axis, result.deltas)
+        parts = result.loaded.parts
+        (shown,) = maps(result.maps, channel_axis, result.deltas, parts)
         stem = file_stem(result.item.name)
         array, picture = out / f"{stem}.npz", out / f"{stem}.png"
-        save_npz(array, {"map": result.maps[method], "logits": result.logits})
+        names = {parts.kind: np.array(parts.names)} if parts else {}
+        save_npz(array, {"map": result.maps[method], "logits": result.logits, **names})
         write_bytes(picture, map_png(shown.values, shown.limit))
         return {
             "input": result.item.name,
@@ -100,6 +105,7 @@ def explain(
             "picture": picture,
             "clipping": shown.clipping,
             "delta": result.deltas.get(method),
+            "scores": scored(parts, shown.scores),
             "kept": result.pathway.kept_prediction if result.pathway else None,
             "density": result.pathway.density if result.pathway else None,
         }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from onnxpath.batch.explain import Explained
 from onnxpath.batch.inputs import label_of
+from onnxpath.batch.loaded import Parts
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.report import data
@@ -106,11 +107,33 @@ def pathway_facts(pathway: Pathway, names: Sequence[str]) -> data.PathwayFacts:
 
 
 def maps(
-    values: Mapping[str, NDArray[Any]], channel_axis: int | None, deltas: Mapping[str, float]
+    values: Mapping[str, NDArray[Any]],
+    channel_axis: int | None,
+    deltas: Mapping[str, float],
+    parts: Parts | None = None,
 ) -> list[data.AttributionMap]:
-    """Return the maps as they are shown; channel_axis: of a map without batch axis, None for no channels."""
+    """Return the maps as they are shown.
+
+    channel_axis: of a map without batch axis, None for no channels; parts: tokens or features, which get a score each:
+    the sum over what is behind their axis, such as that of an embedding.
+    """
     notes = {name: f"convergence delta {delta:.3g}" for name, delta in deltas.items()}
-    return [make_map(name, value, channel_axis, notes.get(name, "")) for name, value in values.items()]
+    made = []
+    for name, value in values.items():
+        named = parts is not None and value.shape[:1] == (len(parts.names),)
+        summed = value.ndim == 2 and named
+        shown = make_map(name, value, 1 if summed else channel_axis, notes.get(name, ""))
+        if named and shown.values is not None and shown.values.ndim == 1:
+            shown.scores = [float(score) for score in shown.values]
+        made.append(shown)
+    return made
+
+
+def scored(parts: Parts | None, scores: Sequence[float] | None) -> list[dict[str, Any]] | None:
+    """Return tokens or features with their scores, in order; None without."""
+    if parts is None or scores is None:
+        return None
+    return [{"name": name, "score": score} for name, score in zip(parts.names, scores, strict=True)]
 
 
 def are_classes(logits: NDArray[Any]) -> bool:
@@ -150,7 +173,7 @@ def map_channel_axis(model: Model, preprocess: Preprocess) -> int | None:
 
 def finished_item(folder: Path, result: Explained, names: Sequence[str], channel_axis: int | None) -> data.Item:
     """Save one input's raw arrays and pathway in the report's folder, and return its entry."""
-    classes = are_classes(result.logits)
+    classes, parts = are_classes(result.logits), result.loaded.parts
     label = label_of(result.item, names or None) if classes else None
     known = (list(names) or list(result.item.classes or ())) if classes else []
     pathway = pathway_facts(result.pathway, known) if result.pathway else None
@@ -163,12 +186,19 @@ def finished_item(folder: Path, result: Explained, names: Sequence[str], channel
         predictions=predictions(result.logits, known),
         target=class_ref(result.target, known) if result.target >= 0 else None,
         pathway=pathway,
-        maps=maps(result.maps, channel_axis, result.deltas),
+        maps=maps(result.maps, channel_axis, result.deltas, parts),
         seconds=result.seconds,
-        warnings=item_warnings(result.pathway, result.logits),
+        warnings=[
+            *item_warnings(result.pathway, result.logits),
+            *([result.loaded.note] if parts and result.loaded.note else []),
+        ],
+        parts_are=parts.kind if parts else None,
+        parts=[data.Part(*pair) for pair in zip(parts.names, parts.values, strict=True)] if parts else [],
         shown=result.loaded.shown,
     )
     arrays = {f"map_{name}": value for name, value in result.maps.items()} | {"logits": result.logits}
+    if parts is not None:
+        arrays[parts.kind] = np.array(parts.names)
     if result.pathway is not None:
         arrays |= result.pathway.packed()
     item.arrays = save_arrays(folder, item, arrays)

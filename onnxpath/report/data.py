@@ -156,12 +156,21 @@ class PathwayFacts:
 
 @dataclass
 class AttributionMap:
+@dataclass
+class Part:
+    """A token of a text or a feature of a row: its name, and the token id or the value that stands there."""
+
+    name: str
+    value: float
+
+
     """One method's map as it is shown. limit: the value that gets the full colour, ± around zero.
 
     clipping: the rule behind the limit, in words. min, max, sum: of the map before clipping. note: how it was reduced.
     values: float (H, W), or (L,) for vectors and sequences; not in the JSON. `colour.make_map` fills all of it.
     """
 
+    scores: of tokens and features, one for each of the item's parts, else None.
     method: str
     limit: float
     clipping: str
@@ -172,12 +181,14 @@ class AttributionMap:
     values: NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
 
 
+    scores: list[float] | None = None
 @dataclass
 class Item:
     """One input and everything found out about it.
 
     file: path as given. predictions: best first. target: what was explained. seconds: spent on it.
-    arrays: path of its .npz, relative to the report. shown: uint8 (H, W, 3) or None; not in the JSON.
+    arrays: path of its .npz, relative to the report. parts: its tokens or features, `parts_are` says which; none of
+    pictures and plain arrays. shown: uint8 (H, W, 3) or None; not in the JSON.
     """
 
     name: str
@@ -193,6 +204,8 @@ class Item:
     shown: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
 
     @property
+    parts_are: str | None = None
+    parts: list[Part] = field(default_factory=list)
     def correct(self) -> bool | None:
         """Whether the first prediction is the label; None where one of them is not known."""
         if self.label is None or self.label.index is None or not self.predictions:
