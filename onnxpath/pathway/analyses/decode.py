@@ -133,18 +133,23 @@ def climb_of(given: Mapping[str, Any]) -> Climb:
 
 def check_decoding(model: Model, settings: Climb, spatial: tuple[int, int] = (-2, -1)) -> None:
     """Raise InputError unless the model has one float input to climb to, and the axes that a climb needs."""
-    fed = {t.name: t for t in model.graph.inputs}
-    if len(model.sources) != 1 or model.sources[0] not in fed:
-        raise InputError(
-            f"decoding climbs to one float input, and this model is explained by {', '.join(model.sources)}; "
-            "decode a model with one float input"
-        )
-    rank = len(fed[model.sources[0]].shape or [])
+    source = require_one_input(model)
+    rank = len(model.graph.tensor(source).shape or [])
     if settings.spatial and rank - 1 < max(-min(spatial), max(spatial) + 1):
         raise InputError(
-            f"jitter and parametrisation 'fourier' need two spatial axes, and the rows of '{model.sources[0]}' have "
+            f"jitter and parametrisation 'fourier' need two spatial axes, and the rows of '{source}' have "
             f"{max(0, rank - 1)} axes; use parametrisation 'pixel' without jitter"
         )
+
+
+def require_one_input(model: Model) -> str:
+    """Return the one float input that can be moved; InputError where there are more, or none."""
+    if len(model.sources) != 1 or model.sources[0] not in [t.name for t in model.graph.inputs]:
+        raise InputError(
+            f"one float input is moved here, and this model is explained by {', '.join(model.sources)}; "
+            "take a model with one float input"
+        )
+    return model.sources[0]
 
 
 def _fixed(setup: Setup, goal: Target, feeds: Mapping[str, Array], rows: slice) -> Target:
