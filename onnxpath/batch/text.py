@@ -111,6 +111,8 @@ def _record(path: Path, row: int) -> tuple[dict[str, Any], str]:
         where = f"file {path.name}, line {found.lines[row] if row < count else '?'}"
         text = found.text(row) if row < count else ""
         value = {TEXT: text.strip()} if path.suffix.lower() == ".txt" else _parsed(text, where)
+    if not count:
+        raise InputError(f"file {path.name} holds no texts")
     if row >= count:
         raise InputError(f"file {path.name} has {count} records now; it was changed during the run")
     if not isinstance(value, dict):
