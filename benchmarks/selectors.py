@@ -47,7 +47,7 @@ def chosen(rounds: int, steps: int) -> dict[str, tuple[str, dict[str, Any]]]:
         "activation-only": ("activation-only", {}),
         "active-subnet": ("active-subnet", {}),
         "random": ("random", {}),
-        "random, per layer": ("random", {"scope": "layer"}),
+        "random, per layer": ("random", {"scope": "layer", "seed": 1}),
     }
 
 

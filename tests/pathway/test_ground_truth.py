@@ -168,3 +168,15 @@ def test_every_call_of_an_activation_has_scores():
     setup, rows = Setup.of(model, goal), slice(0, 2)
     scores = SELECTORS.get("neuron-intgrad")(setup, {"image": sample_images()[:2]}, goal.feed(rows), rows, False)
     assert len(scores.signed) == calls and all(np.any(score) for score in scores.signed.values())
+
+
+def test_selectors_that_draw_do_so_independently():
+    """Of independent paths of density r the Jaccard index is r / (2 - r): one seed must not make one draw for all."""
+    from tests.models import sample, sample_images
+
+    model = onnxpath.load(sample("digits_cnn"), providers="cpu")
+    drawn = {"dgr-neuron": {"n_steps": 1, "init": "random", "tries": 1}, "greedy": {"variant": "keep-zero"}}
+    chance = onnxpath.critical_pathway(model, sample_images(), selector="random")
+    for selector, options in drawn.items():
+        found = onnxpath.critical_pathway(model, sample_images(), selector=selector, **options)
+        assert np.mean([p.jaccard(q) for p, q in zip(found, chance, strict=True)]) == pytest.approx(0.1 / 1.9, abs=0.01)

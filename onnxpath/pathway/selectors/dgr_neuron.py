@@ -42,7 +42,7 @@ def dgr_neuron(
     if init not in INITS:
         raise unknown("init", [init], INITS)
     scores = activation_only(setup, feeds, target, rows, activity)
-    rngs = [rows_rng(seed, rows.start + row) for row in range(len(scores.logits))]
+    rngs = [rows_rng(seed, rows.start + row, "dgr-neuron") for row in range(len(scores.logits))]
     start = {name: INITS[init](a, rngs) for name, a in scores.signed.items()}
     found = optimise(setup, feeds, scores.logits, setup.layers, "neuron", start, descent, "dgr-neuron")
     return Scores(scores.logits, found.values, scores.inactive)

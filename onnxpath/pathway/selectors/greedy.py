@@ -136,5 +136,5 @@ def _per_row(scores: Mapping[str, Array], reduce: Callable[[Array], Array]) -> A
 def _draws(scores: Mapping[str, Array], plan: Plan) -> dict[str, Array]:
     """Return uniform draws in (0, 1], the same in every round, of the scores' dtype."""
     count = len(next(iter(scores.values())))
-    rngs = [rows_rng(plan.seed, plan.first_row + row) for row in range(count)]
+    rngs = [rows_rng(plan.seed, plan.first_row + row, "greedy") for row in range(count)]
     return {name: np.stack([1 - rng.random(s.shape[1:]) for rng in rngs]).astype(s.dtype) for name, s in scores.items()}

@@ -24,7 +24,7 @@ def random(
     drawn = {name: np.empty(a.shape, np.float64) for name, a in scores.signed.items()}
     count = len(scores.logits)
     for index in range(count):
-        rng = rows_rng(seed, rows.start + index)
+        rng = rows_rng(seed, rows.start + index, "random")
         for values in drawn.values():
             # 1 - [0, 1) is (0, 1]: a score of exactly zero would never be kept.
             values[index] = 1 - rng.random(values.shape[1:])

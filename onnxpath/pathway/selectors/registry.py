@@ -61,9 +61,12 @@ def selector(name: str, control: bool = False, own_density: bool = False) -> Cal
     return SELECTORS.register(name)
 
 
-def rows_rng(seed: int, row: int) -> np.random.Generator:
-    """Return the generator of one row, the same whatever rows it is run with."""
-    return np.random.default_rng([seed, row])
+def rows_rng(seed: int, row: int, what: str) -> np.random.Generator:
+    """Return the generator of one row, the same whatever rows it is run with.
+
+    what: names the draw, so that two selectors do not make the same one and agree, or disagree, by that alone.
+    """
+    return np.random.default_rng([seed, row, *what.encode()])
 
 
 def drop_prefix(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
