@@ -8,6 +8,7 @@ import typer
 
 from onnxpath_cli import (
     activations,
+    compare,
     compile,
     decode,
     evaluate,
@@ -32,6 +33,7 @@ VERBS = {
     "report": report.report,
     "evaluate": evaluate.evaluate,
     "compile": compile.compile,
+    "compare": compare.compare,
     "list": listing.listing,
 }
 

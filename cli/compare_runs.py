@@ -1,0 +1,114 @@
+"""Two finished reports compared, and what `onnxpath compare` prints."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onnxpath_cli.job import read_classes
+from onnxpath_cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from onnxpath.batch.comparison import Comparison
+
+
+def is_run(path: Path) -> bool:
+    """Return whether an argument is meant as a finished report: it is a folder."""
+    return path.is_dir()
+
+
+def compare_runs(
+    one: Path, other: Path, inputs: Sequence[Path], out: Path, threshold: float, classes: Path | None, json: bool
+) -> None:
+    """Compare two finished reports and write the page."""
+    import onnxpath
+    from onnxpath.errors import all_of
+    from onnxpath.report import build, data, runs
+    from onnxpath.report.compared import ComparePage, summarise_comparison
+    from onnxpath.report.write import check_writable, write_report
+
+    first, second, names, *_ = all_of(
+        lambda: runs.read_run(one),
+        lambda: runs.read_run(other),
+        lambda: read_classes(classes),
+        lambda: runs.check_arguments(one, other, inputs),
+        lambda: check_writable(out),
+    )
+    found = runs.compare_runs(first, second, threshold)
+    page = ComparePage(
+        onnxpath=onnxpath.__version__,
+        title=f"{found.one} against {found.other}",
+        one=first.model(),
+        other=second.model(),
+        run=data.RunFacts(
+            provider=first.data["run"]["provider"],
+            versions=build.versions(),
+            methods=first.data["run"]["methods"],
+            command=command(),
+            date=now(),
+        ),
+        comparison=found,
+        summary=summarise_comparison(found),
+        classes=names or first.class_names(),
+    )
+    write_report(out, page)
+    show(found, out, json, [], [])
+
+
+def show(found: Comparison, out: Path, json: bool, failures: Sequence[Any], warnings: Sequence[str]) -> None:
+    """Print the comparison as a few lines, or its numbers as JSON."""
+    from onnxpath.report.compared import summarise_comparison
+
+    page = out / "compare.html"
+    if json:
+        failed = [{"input": f.item.name, "error": f.error} for f in failures]
+        rows = [{"input": row.name, "from": row.one, "to": row.other} for row in found.changed]
+        summary = summarise_comparison(found)
+        print_json(
+            {
+                "page": page,
+                "summary": summary,
+                "changed": rows,
+                "notes": found.notes,
+                "failures": failed,
+                "warnings": warnings,
+            }
+        )
+        return
+    for line in _lines(found):
+        say(line)
+    say(f"{page}: {len(found.inputs)} inputs")
+
+
+def command() -> str:
+    """Return the command line of this run."""
+    return shlex.join(["onnxpath", *sys.argv[1:]])
+
+
+def now() -> str:
+    """Return the date and time, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _lines(found: Comparison) -> Iterator[str]:
+    from onnxpath.report.template import number, percent
+
+    yield f"predictions agree on {percent(found.agreement)} of {len(found.inputs)} inputs"
+    for row in found.changed[:5]:
+        yield f"  {row.name}: {row.one.prediction} -> {row.other.prediction}, margin was {number(row.one.margin, 3)}"
+    if len(found.changed) > 5:
+        yield f"  and {len(found.changed) - 5} more"
+    if found.overlap is not None:
+        yield f"pathways: mean Jaccard {percent(found.overlap)}"
+    first = found.first_diverging
+    if any(row.differences is not None for row in found.inputs):
+        where = f"'{first.pair.one}' ({percent(first.difference)})" if first else "none"
+        yield f"first layer with a median difference above {percent(found.threshold)}: {where}"
+    for m in found.maps():
+        yield f"{m.method}: median cosine {number(m.cosine, 3)}, Spearman {number(m.spearman, 3)}"
+    for note in found.notes:
+        yield f"note: {note}"

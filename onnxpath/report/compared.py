@@ -1,0 +1,123 @@
+"""The plain data of a page that compares two models or two runs: what compare.json holds, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import ClassVar
+
+from onnxpath.batch.comparison import Compared, Comparison, LayerSummary, MapSummary
+from onnxpath.report.data import Failure, Item, ModelFacts, RunFacts
+
+MOST_SHOWN = 12
+"""Inputs that are shown with pictures: those with changed predictions, then those whose pathways differ most."""
+
+MOST_NODES = 8
+"""Nodes that are proposed to be kept in float."""
+
+
+@dataclass
+class CompareSummary:
+    """The comparison in numbers; None where unknown.
+
+    agreement_low, agreement_high: 95 % interval; accuracy_one, accuracy_other: over the inputs with a label; lost:
+    right in the first and wrong in the other; gained: the reverse; first_diverging: the first layer above the
+    threshold; float_nodes: nodes of the layers where differences grow most, first those that grow most.
+    """
+
+    inputs: int
+    agreement: float
+    agreement_low: float
+    agreement_high: float
+    changed: int
+    labelled: int
+    accuracy_one: float | None
+    accuracy_other: float | None
+    lost: int
+    gained: int
+    overlap: float | None
+    first_diverging: str | None
+    logits: float | None
+    maps: list[MapSummary]
+    layers: list[LayerSummary]
+    float_nodes: list[str]
+
+
+@dataclass
+class ComparePage:
+    """Everything that a page of a comparison says.
+
+    one, other: facts of the models; quantised: whether the second alone is; items: inputs shown with their pictures and
+    the maps of both; not in the JSON, where all inputs are in `comparison`.
+    """
+
+    page: ClassVar[str] = "compare"
+
+    onnxpath: str
+    title: str
+    one: ModelFacts
+    other: ModelFacts
+    run: RunFacts
+    comparison: Comparison
+    summary: CompareSummary
+    quantised: bool = False
+    classes: list[str] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list, metadata={"json": False})
+    failures: list[Failure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def class_name(self, label: int | None) -> str:
+        """Return a class's name, its index where it has none, n/a for None."""
+        if label is None:
+            return "n/a"
+        return self.classes[label] if 0 <= label < len(self.classes) else str(label)
+
+
+def summarise_comparison(found: Comparison) -> CompareSummary:
+    """Count and average over the inputs of a comparison."""
+    judged = [row for row in found.inputs if row.label is not None]
+    right = [(row.one.prediction == row.label, row.other.prediction == row.label) for row in judged]
+    layers, first = found.layers(), found.first_diverging
+    logits = sorted(row.logits for row in found.inputs)
+    low, high = wilson(len(found.inputs) - len(found.changed), len(found.inputs))
+    return CompareSummary(
+        inputs=len(found.inputs),
+        agreement=found.agreement,
+        agreement_low=low,
+        agreement_high=high,
+        changed=len(found.changed),
+        labelled=len(judged),
+        accuracy_one=sum(a for a, _ in right) / len(right) if right else None,
+        accuracy_other=sum(b for _, b in right) / len(right) if right else None,
+        lost=sum(a and not b for a, b in right),
+        gained=sum(b and not a for a, b in right),
+        overlap=found.overlap,
+        first_diverging=first.pair.one if first else None,
+        logits=logits[len(logits) // 2] if logits else None,
+        maps=found.maps(),
+        layers=layers,
+        float_nodes=float_nodes(layers),
+    )
+
+
+def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Return Wilson's score interval of a fraction, 95 % by default; (0, 1) without counts."""
+    if not count:
+        return 0.0, 1.0
+    share, slack = hits / count, z * z / count
+    middle, half = share + slack / 2, z * sqrt((share * (1 - share) + slack / 4) / count)
+    return max(0.0, (middle - half) / (1 + slack)), min(1.0, (middle + half) / (1 + slack))
+
+
+def float_nodes(layers: Sequence[LayerSummary]) -> list[str]:
+    """Return the linear nodes before the layers at which differences grow, those that grow most first."""
+    growing = sorted((s for s in layers if s.step is not None and s.step > 0), key=lambda s: -(s.step or 0.0))
+    return list(dict.fromkeys(node for s in growing for node in s.pair.nodes))[:MOST_NODES]
+
+
+def to_show(found: Comparison) -> list[Compared]:
+    """Return the inputs that are shown with their pictures."""
+    agreed = [row for row in found.comparable if row.agree and row.overlap is not None]
+    least = sorted(agreed, key=lambda row: row.overlap if row.overlap is not None else 1.0)
+    return [*found.changed, *least][:MOST_SHOWN]

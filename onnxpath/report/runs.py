@@ -1,0 +1,211 @@
+"""Two finished reports compared: what report.json and the raw arrays beside it say."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpath.batch.comparison import Compared, Comparison, LayerPair, compared
+from onnxpath.batch.matching import BY_NAME, match_layers
+from onnxpath.errors import InputError, all_of
+from onnxpath.pathway.pathway import Pathway
+from onnxpath.report.data import ModelFacts, TensorFacts
+from onnxpath.report.plain import SCHEMA
+from onnxpath.report.write import DATA
+
+SETTINGS = ("selector", "sparsity", "scope", "seed", "preprocess", "provider")
+"""Settings of a run that change its results, told where two runs differ in them."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished report: its folder and what its report.json holds."""
+
+    folder: Path
+    data: Mapping[str, Any]
+
+    @property
+    def items(self) -> dict[str, Mapping[str, Any]]:
+        """The explained inputs by name."""
+        return {item["name"]: item for item in self.data["items"]}
+
+    def class_names(self) -> list[str]:
+        """Return the class names by index that the predictions tell; what none tells is its index."""
+        known = {p["index"]: p["name"] for item in self.data["items"] for p in item["predictions"]}
+        return [known.get(index, str(index)) for index in range(max(known, default=-1) + 1)]
+
+    def model(self) -> ModelFacts:
+        """Return the facts of the model, as far as a comparison tells them."""
+        facts = {k: v for k, v in self.data["model"].items() if not k.endswith("layers")}
+        for key in ("inputs", "outputs"):
+            facts[key] = [TensorFacts(t["name"], t["dtype"], tuple(t["shape"])) for t in facts[key]]
+        return ModelFacts(**facts)
+
+
+def check_arguments(one: Path, other: Path, inputs: Sequence[Path]) -> None:
+    """Raise InputError where what is to be compared is not two folders and nothing else."""
+    if not (one.is_dir() and other.is_dir()):
+        folder, file = (one, other) if one.is_dir() else (other, one)
+        raise InputError(
+            f"'{folder}' is a folder and '{file}' is not: name two models, or two folders that `onnxpath report` wrote"
+        )
+    if inputs:
+        raise InputError("two finished reports are compared as they are: leave the inputs away, or name two models")
+
+
+def read_run(folder: Path) -> Run:
+    """Read a folder that `onnxpath report` wrote; InputError where it is something else."""
+    path = folder / DATA
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        if data["schema"] != SCHEMA:
+            raise InputError(f"'{path}' has format {data['schema']}, and this onnxpath reads {SCHEMA}")
+        found = Run(folder, data)
+        found.model(), found.items, data["run"]["methods"], [data["run"].get(key) for key in SETTINGS]
+    except OSError as error:
+        raise InputError(
+            f"folder '{folder}' holds no finished report ({DATA}: {error.strerror or error}); "
+            "give two folders that `onnxpath report` wrote, or two models"
+        ) from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"'{path}' is not the data of a report: {error}") from error
+    return found
+
+
+def compare_runs(one: Run, other: Run, threshold: float) -> Comparison:
+    """Compare two finished reports on the inputs that both have, in the order of the first.
+
+    Raises InputError: models that take or give different things, no common input, raw arrays that are missing.
+    """
+    common = [name for name in one.items if name in other.items]
+    all_of(lambda: _check_models(one, other), lambda: _check_common(one, other, common))
+    methods = [m for m in one.data["run"]["methods"] if m in other.data["run"]["methods"]]
+    pairs: tuple[LayerPair, ...] = ()
+    left: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    rows: list[Compared] = []
+    for name in common:
+        items = one.items[name], other.items[name]
+        arrays = _arrays(one, items[0]), _arrays(other, items[1])
+        pathways = _pathways((one, other), items)
+        if pathways and not pairs:
+            pairs, left = _match(pathways)
+        rows.append(_row(name, items, arrays, pathways, pairs, methods))
+    return Comparison(
+        one=one.folder.name,
+        other=other.folder.name,
+        pairs=pairs,
+        left_one=left[0],
+        left_other=left[1],
+        threshold=threshold,
+        inputs=tuple(rows),
+        only_one=tuple(name for name in one.items if name not in other.items),
+        only_other=tuple(name for name in other.items if name not in one.items),
+        notes=_notes(one, other, rows, pairs, methods),
+    )
+
+
+def _row(
+    name: str,
+    items: tuple[Mapping[str, Any], Mapping[str, Any]],
+    arrays: tuple[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]],
+    pathways: tuple[Pathway, Pathway] | None,
+    pairs: tuple[LayerPair, ...],
+    methods: list[str],
+) -> Compared:
+    first, second = arrays
+    label = (items[0]["label"] or {}).get("index")
+    targets = tuple((item["target"] or {"index": -1})["index"] for item in items)
+    shared = [m for m in methods if f"map_{m}" in first and f"map_{m}" in second]
+    maps = {m: (first[f"map_{m}"], second[f"map_{m}"]) for m in shared}
+    return compared(name, label, (first["logits"], second["logits"]), (targets[0], targets[1]), pathways, pairs, maps)
+
+
+def _pathways(
+    runs: tuple[Run, Run], items: tuple[Mapping[str, Any], Mapping[str, Any]]
+) -> tuple[Pathway, Pathway] | None:
+    if not all(item["pathway"] for item in items):
+        return None
+    first, second = (Pathway.load(run.folder / item["arrays"]) for run, item in zip(runs, items, strict=True))
+    return first, second
+
+
+def _match(
+    pathways: tuple[Pathway, Pathway],
+) -> tuple[tuple[LayerPair, ...], tuple[tuple[str, ...], tuple[str, ...]]]:
+    first, second = ([(name, mask.shape) for name, mask in p.masks.items()] for p in pathways)
+    found = match_layers(first, second)
+    pairs = tuple(LayerPair(first[i][0], second[j][0], by) for i, j, by in found.pairs)
+    return pairs, (found.left_one, found.left_other)
+
+
+def _arrays(run: Run, item: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    path = run.folder / str(item["arrays"])
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            held = {name: arrays[name] for name in arrays.files if name == "logits" or name.startswith("map_")}
+        held["logits"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"the raw arrays '{path}' of input '{item['name']}' cannot be read: {error}; a comparison of runs needs "
+            "them as `onnxpath report` wrote them"
+        ) from error
+    return held
+
+
+def _check_models(one: Run, other: Run) -> None:
+    told = [_ends(run) for run in (one, other)]
+    if told[0] != told[1]:
+        raise InputError(
+            f"the runs are of different models: one takes and gives {told[0]}, the other {told[1]}; "
+            "compare runs of one network, before and after a change"
+        )
+
+
+def _ends(run: Run) -> str:
+    model = run.data["model"]
+
+    def shapes(tensors: list[Mapping[str, Any]]) -> str:
+        return ", ".join("×".join("N" if not isinstance(d, int) else str(d) for d in t["shape"]) for t in tensors)
+
+    return f"{shapes(model['inputs'])} -> {shapes(model['outputs'])}"
+
+
+def _check_common(one: Run, other: Run, common: list[str]) -> None:
+    if not common:
+        first, second = (next(iter(run.items), "none") for run in (one, other))
+        raise InputError(
+            f"the runs have no input in common: '{one.folder}' begins with '{first}', '{other.folder}' with "
+            f"'{second}'; inputs are matched by name, so explain the same files or folders"
+        )
+
+
+def _notes(one: Run, other: Run, rows: list[Compared], pairs: tuple[LayerPair, ...], methods: list[str]) -> list[str]:
+    named = sum(p.by == BY_NAME for p in pairs)
+    told = [f"layers: {named} matched by name, {len(pairs) - named} by order and shape"] if pairs else []
+    same = one.data["model"]["sha256"] == other.data["model"]["sha256"]
+    told.append("both runs are of one file" if same else "the model files differ")
+    for key in SETTINGS:
+        a, b = one.data["run"].get(key), other.data["run"].get(key)
+        if a != b:
+            told.append(f"the runs differ in {key}: {_said(a)} against {_said(b)}")
+    lost = [m for run in (one, other) for m in run.data["run"]["methods"] if m not in methods]
+    if lost:
+        told.append(f"methods of one run alone are left out: {', '.join(lost)}")
+    if apart := sum(not row.same_target for row in rows):
+        told.append(
+            f"{apart} inputs were explained for different classes in the two runs; their pathways and maps are left "
+            "out of the averages (--target explains one class in both)"
+        )
+    return told
+
+
+def _said(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
