@@ -68,7 +68,8 @@ def at_baselines(op: Emitter, nodes: Sequence[Node], reference: Reference) -> No
             )
         with op.serving(node.name, "baseline"):
             inputs = [reference.get(t.name, t) for t in node.inputs]
-            made = getattr(op, node.op)(*inputs, outputs=len(node.outputs), **node.attrs)
+            several = {"outputs": len(node.outputs)} if len(node.outputs) > 1 else {}
+            made = getattr(op, node.op)(*inputs, **several, **node.attrs)
         for tensor, again in zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=True):
             again.shape = list(tensor.shape) if tensor.shape is not None else again.shape
             reference[tensor.name] = again
@@ -274,8 +275,7 @@ def _layer_normalization(
     epsilon: float = 1e-5,
     stash_type: int = 1,
 ) -> Tensor:
-    wide = in_dtype(op, X, accumulator(X, stash_type))
-    axes = list(range(axis % rank(X), rank(X)))
+    wide, axes = in_dtype(op, X, accumulator(X, stash_type)), list(range(axis % rank(X), rank(X)))
     centred = op.Sub(wide, op.ReduceMean(wide, axes))
     deviation = op.Sqrt(op.Add(op.ReduceMean(op.Mul(centred, centred), axes), epsilon))
     made: Tensor = op.Mul(in_dtype(op, op.Div(centred, deviation), onnx_dtype(X)), Scale)

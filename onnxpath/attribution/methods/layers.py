@@ -88,7 +88,8 @@ def conductance(
 
     The sum over neighbours on the path from x' to x of gradient · change of the unit, as in Captum: n_steps + 1 points,
     the gradient at the first of each two. layer: name of a float tensor; baselines, n_steps, quadrature: as of
-    integrated-gradients. The delta is sum(map) - (F(x) - F(x')). Raises InputError, UnknownName.
+    integrated-gradients. The delta is sum(map) - (F(x) - F(x')), near zero where all paths pass the layer. Raises
+    InputError, UnknownName.
     """
     path = _Path(model, feeds, target, layer, baselines)
     alphas, _ = points(quadrature, n_steps + 1)
