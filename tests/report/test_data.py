@@ -28,7 +28,7 @@ def test_json_is_plain_and_complete(name):
 def test_pictures_stay_out_of_the_json():
     plain = as_plain(samples.item(1))
     assert "shown" not in plain and "values" not in plain["maps"][0]
-    assert set(plain["maps"][0]) == {"method", "limit", "clipping", "min", "max", "sum", "note"}
+    assert set(plain["maps"][0]) == {"method", "limit", "clipping", "min", "max", "sum", "note", "scores"}
     assert set(plain["pathway"]) >= {
         "sparsity",
         "density",
