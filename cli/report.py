@@ -75,6 +75,7 @@ def report(
     from onnxpath.batch.explain import explain_items, method_options
     from onnxpath.batch.fit import check_attribution
     from onnxpath.report import build, data
+    from onnxpath.report.followed import conserved
     from onnxpath.report.write import DATA, write_report
 
     clock = time.perf_counter()
@@ -112,6 +113,7 @@ def report(
         items=rows,
         failures=[data.Failure(f.item.name, f.error) for f in failures],
         warnings=job.warnings,
+        conservation=conserved(job.model, job.items, job.preprocess, job.options, target, output),
     )
     page = write_report(out, made)
     if json:

@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpath.report.balance import Conservation
+
 Shape = tuple[int | str | None, ...]
 
 
@@ -155,8 +157,6 @@ class PathwayFacts:
 
 
 @dataclass
-class AttributionMap:
-@dataclass
 class Part:
     """A token of a text or a feature of a row: its name, and the token id or the value that stands there."""
 
@@ -164,13 +164,15 @@ class Part:
     value: float
 
 
+@dataclass
+class AttributionMap:
     """One method's map as it is shown. limit: the value that gets the full colour, ± around zero.
 
     clipping: the rule behind the limit, in words. min, max, sum: of the map before clipping. note: how it was reduced.
     values: float (H, W), or (L,) for vectors and sequences; not in the JSON. `colour.make_map` fills all of it.
+    scores: of tokens and features, one for each of the item's parts, else None.
     """
 
-    scores: of tokens and features, one for each of the item's parts, else None.
     method: str
     limit: float
     clipping: str
@@ -179,9 +181,9 @@ class Part:
     sum: float
     note: str = ""
     values: NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
-
-
     scores: list[float] | None = None
+
+
 @dataclass
 class Item:
     """One input and everything found out about it.
@@ -202,10 +204,10 @@ class Item:
     warnings: list[str] = field(default_factory=list)
     arrays: str | None = None
     shown: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
-
-    @property
     parts_are: str | None = None
     parts: list[Part] = field(default_factory=list)
+
+    @property
     def correct(self) -> bool | None:
         """Whether the first prediction is the label; None where one of them is not known."""
         if self.label is None or self.label.index is None or not self.predictions:
@@ -223,7 +225,7 @@ class Failure:
 
 @dataclass
 class Report:
-    """Everything that a report says. onnxpath: the version that made it."""
+    """Everything that a report says. onnxpath: the version that made it; conservation: of each method of relevance."""
 
     page: ClassVar[str] = "report"
 
@@ -234,3 +236,4 @@ class Report:
     items: list[Item] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    conservation: list[Conservation] = field(default_factory=list)

@@ -20,7 +20,7 @@ def test_json_is_plain_and_complete(name):
     plain = json.loads(to_json(report))
     assert plain["schema"] == 1 and len(plain["items"]) == len(report.items)
     assert set(plain) == {
-        "schema", "onnxpath", "title", "model", "run", "items", "failures", "warnings", "summary"
+        "schema", "onnxpath", "title", "model", "run", "items", "failures", "warnings", "summary", "conservation"
     }  # fmt: skip
     assert to_json(report) == to_json(report)
 
