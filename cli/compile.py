@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Option
 
-from onnxpath_cli.options import Json, ModelPath, Output, Rules, Scope, Selector, Sparsity
+from onnxpath_cli.job import read_classes
+from onnxpath_cli.options import ClassNames, Json, ModelPath, Output, Rules, Scope, Selector, number_or_rule
 from onnxpath_cli.output import few, print_json, say
 
 
@@ -21,7 +22,15 @@ def compile(
         list[str] | None, Option("--option", help="NAME=VALUE of the method, as `onnxpath list methods` shows; repeat.")
     ] = None,
     selector: Selector = "neuron-mct",
-    sparsity: Sparsity = 0.9,
+    sparsity: Annotated[
+        Any,
+        Option(
+            "--sparsity",
+            parser=number_or_rule,
+            metavar="FRACTION",
+            help="Fraction of neurons pruned, 0 to 1, or input: the file then asks for it.",
+        ),
+    ] = 0.9,
     scope: Scope = "global",
     target: Annotated[
         str, Option("--target", help="prediction, an output entry, or input: the file then asks for it (-1: largest).")
@@ -37,6 +46,15 @@ def compile(
         Option("--with-preprocessing", help="Preprocess file to put into the file, which then takes uint8 pictures."),
     ] = None,
     overlay: Annotated[bool, Option("--overlay", help="With it, also put out the map over the picture.")] = False,
+    web: Annotated[
+        Path | None,
+        Option("--web", help="Folder for a page that runs the file in a browser; takes --with-preprocessing."),
+    ] = None,
+    ort_web: Annotated[
+        Path | None,
+        Option("--ort-web", help="Folder dist/ of the npm package onnxruntime-web; default: npm fetches it."),
+    ] = None,
+    classes: ClassNames = None,
     rules: Rules = "gradient",
     json: Json = False,
 ) -> None:
@@ -55,6 +73,7 @@ def compile(
     from onnxpath.explainer.compile import check_exportable
     from onnxpath.explainer.compile import compile as compiled
     from onnxpath.explainer.options import given_options
+    from onnxpath.explainer.page import write_page
     from onnxpath.graph.load import save_model
     from onnxpath.report.write import check_writable
     from onnxpath.runtime.model import load
@@ -62,28 +81,34 @@ def compile(
     if pathway is not None:
         _write_pathway(model, pathway, output, out, json)
         return
-    chosen, loaded, preprocess, _ = all_of(
+    chosen, loaded, preprocess, names, *_ = all_of(
         lambda: METHODS.get(method),
         lambda: load(model, rules=rules),
         lambda: load_preprocess(with_preprocessing) if with_preprocessing else None,
+        lambda: read_classes(classes),
+        lambda: check_writable(web) if web is not None else None,
         lambda: check_writable(out.parent),
     )
     check_exportable(chosen)
     own = {"selector": selector, "sparsity": sparsity, "scope": scope}
     settings = {k: v for k, v in own.items() if k in chosen.defaults} | given_options(chosen, option or [])
     entry = int(target) if target.lstrip("-").isdecimal() else target
-    made = compiled(loaded, method, entry, output, opset=opset, preprocess=preprocess, overlay=overlay, **settings)
+    laid_over = overlay or web is not None
+    made = compiled(loaded, method, entry, output, opset=opset, preprocess=preprocess, overlay=laid_over, **settings)
+    page = write_page(web, made, loaded.readout(output).output, names, ort_web) if web is not None else None
     save_model(made, out)
     inputs, outputs = [i.name for i in made.graph.input], [o.name for o in made.graph.output]
     if json:
         print_json(
-            {"file": out, "method": method, "options": settings, "target": target, "outputs": outputs}
+            {"file": out, "method": method, "options": settings, "target": target, "outputs": outputs, "page": page}
             | {"nodes": len(made.graph.node), "inputs": inputs, "opset": made.opset_import[0].version}
         )
     else:
         say(f"{out}: {len(made.graph.node)} nodes, {method} of '{target}', opset {made.opset_import[0].version}")
         say(f"  inputs:  {few(inputs)}")
         say(f"  outputs: {few(outputs)}")
+        if page is not None:
+            say(f"{page}: serve its folder (`python -m http.server -d {web}`) and open http://localhost:8000")
 
 
 def _write_pathway(model: Path, pathway: Path, output: str | None, out: Path, json: bool) -> None:

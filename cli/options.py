@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 
-def _number_or_rule(text: Any) -> Any:
+def number_or_rule(text: Any) -> Any:
     """Return a number as such; anything else as it is, to be judged with all other options."""
     try:
         return float(text)
@@ -35,6 +35,14 @@ PreprocessFile = Annotated[
     Path | None,
     Option("--preprocess", help="TOML or JSON: layout, color, resize, crop, scale, mean, std, dtype, tokenizer."),
 ]
+MethodOptions = Annotated[
+    list[str] | None,
+    Option(
+        "--option",
+        help="NAME=VALUE of a method, as in `onnxpath list methods`: JSON or an .npy file; repeat for more.",
+        metavar="NAME=VALUE",
+    ),
+]
 TokenizerFile = Annotated[Path | None, Option("--tokenizer", help="tokenizer.json that makes token ids of texts.")]
 Wrt = Annotated[
     str | None, Option("--wrt", help="Tensor that maps are of; default the input, or the only embedding of token ids.")
@@ -47,7 +55,7 @@ Sparsity = Annotated[
     Any,
     Option(
         "--sparsity",
-        parser=_number_or_rule,
+        parser=number_or_rule,
         metavar="FRACTION",
         help="Fraction of neurons pruned, 0 to 1, or a rule: 'softmax-change<=0.15'.",
     ),

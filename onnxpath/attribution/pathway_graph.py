@@ -20,20 +20,24 @@ from onnxpath.pathway.select import check_cut
 from onnxpath.pathway.select_on_device import KEEP, KEPT, cut_graph
 from onnxpath.pathway.trace import check_layers
 
+ASKED = "input"
+"""A sparsity that the graph asks for."""
+
 
 def pathway_graph(
     spelling: Spelling,
     *,
     selector: str = "neuron-mct",
-    sparsity: float = 0.9,
+    sparsity: float | str = 0.9,
     scope: str = "global",
     activity: bool = False,
     **options: Any,
 ) -> dict[str, Tensor]:
     """Spell the pathway gradient as one graph, with `density`, `kept` and `masked_logits` beside the map.
 
-    kept: int64 [N, layers], neurons kept in each layer; density: float32 [N]; masked_logits: [N, ...].
-    Raises InputError: a selector that needs the host.
+    sparsity: a number, or "input": the graph then has an input `sparsity`, float32, one number; kept: int64
+    [N, layers], neurons kept in each layer; density: float32 [N]; masked_logits: [N, ...].
+    Raises UnknownName, InputError: a selector or a sparsity that needs the host.
     """
     if selector not in SPELLED:
         raise unknown("selector that is one graph", [selector], SPELLED, "others need the host: `onnxpath explain`")
@@ -43,11 +47,12 @@ def pathway_graph(
     model, logits = spelling.setup.model, spelling.setup.logits
     setup = replace(spelling.setup, layers=tuple(neuron_layers(model.graph, logits)[0]))
     check_layers(setup.layers)
-    check_cut(sparsity, scope)
+    check_cut(0.0 if sparsity == ASKED else sparsity, scope)
+    asked = op.add_input("sparsity", np.float32, []) if sparsity == ASKED else op.const(sparsity, np.float64)
     scores = SPELLED[selector](spelling, setup, **options)
     counts = op.Concat(*(neurons_of(op, scores[SCORE + layer.name]) for layer in setup.layers), axis=0)
     neurons = op.ReduceSum(counts, [0], keepdims=1)
-    keep = kept_of(op, neurons if scope == "global" else counts, sparsity)
+    keep = kept_of(op, neurons if scope == "global" else counts, asked)
     cut = spelling.run(cut_graph(setup, scope), {KEEP: keep, **scores})
     masks = {mask_name(layer): cut[mask_name(layer)] for layer in setup.layers}
     found = spelling.run(setup.masked_graph(True), {**masks, setup.kind: spelling.fixed_target})
@@ -101,8 +106,9 @@ def neurons_of(op: Emitter, scores: Tensor) -> Tensor:
     return made
 
 
-def kept_of(op: Emitter, count: Tensor, sparsity: float) -> Tensor:
+def kept_of(op: Emitter, count: Tensor, sparsity: Tensor) -> Tensor:
     """Return round((1 - sparsity) · count), int64 [pools]; in float64, since float32 counts to 16 million only."""
-    share = op.Mul(op.Cast(count, to=TensorProto.DOUBLE), op.const(1 - sparsity, np.float64))
-    made: Tensor = op.Cast(op.Round(share), to=TensorProto.INT64)
+    share = op.Sub(op.const(1.0, np.float64), op.Cast(sparsity, to=TensorProto.DOUBLE))
+    kept = op.Round(op.Mul(op.Cast(count, to=TensorProto.DOUBLE), share))
+    made: Tensor = op.Cast(kept, to=TensorProto.INT64)
     return made

@@ -42,7 +42,11 @@ class Nesting:
         for tensor in graph.tensors_of_all_scopes().values():
             if tensor.name in inputs:
                 for node in list(tensor.outputs):
-                    node.inputs = [inputs[tensor.name] if t is tensor else t for t in node.inputs]
+                    # One by one: taking a node from a tensor takes the first that looks like it, and in this graph
+                    # there may be one of the same name.
+                    for index, used in enumerate(node.inputs):
+                        if used is tensor:
+                            node.inputs[index] = inputs[tensor.name]
             elif tensor.name not in kept:
                 tensor.name = self.name(self._origin, self._role, tensor.name)
         bodies = list(scopes(graph.body))

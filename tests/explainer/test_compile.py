@@ -80,6 +80,15 @@ def test_the_pathway_in_the_file(name, sparsity, scope):
     np.testing.assert_allclose(masked, [p.masked.logit for p in pathways], rtol=1e-4, atol=1e-5)
 
 
+def test_a_file_that_asks_for_the_sparsity():
+    x, made = sample_images()[:2], onnxpath.compile(sample("digits_cnn"), sparsity="input")
+    for sparsity in (0.0, 0.7, 0.99):
+        values = run(made, {"image": x, "sparsity": np.array(sparsity, np.float32)})
+        wanted = onnxpath.attribute(onnxpath.load(sample("digits_cnn"), providers="cpu"), x, sparsity=sparsity)
+        np.testing.assert_array_equal(values["kept"], [[c.kept for c in p.layers] for p in wanted.pathways])
+        assert relative(values["attribution"], wanted.values) <= SAME
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_integrated_contributions_in_the_file(name):
     x, options = sample_images()[:3], {"selector": "neuron-intgrad", "n_steps": 4, "sparsity": 0.8}

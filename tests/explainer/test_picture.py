@@ -10,7 +10,7 @@ from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import InputError
 from onnxpath.report.colour import make_map, overlay
 from tests.explainer.test_compile import run
-from tests.models import parse, sample
+from tests.models import parse, relative, sample
 
 PICTURES = {"square": skimage.data.astronaut()[::2, ::2], "wide": skimage.data.coffee()[::2, ::2]}
 CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}
@@ -69,6 +69,17 @@ def test_the_overlay_is_that_of_the_reports():
         wanted = overlay(shown, shown_map.values, shown_map.limit)
         # A value halfway between two colours may go either way.
         assert np.mean(values["overlay"][row] != wanted) <= 0.02
+
+
+@pytest.mark.parametrize("method", ["pathway-gradient", "integrated-gradients"])
+def test_methods_that_compute_the_network_several_times(method):
+    preprocess = Preprocess(color="L", resize=(16, 16), scale=1 / 255)
+    image, loaded = PICTURES["square"], onnxpath.load(sample("digits_cnn"), providers="cpu")
+    made = onnxpath.compile(loaded, method, preprocess=preprocess, overlay=True)
+    values = run(made, {"image": image[None]})
+    array, _ = preprocess.apply(Image.fromarray(image))
+    assert relative(values["logits"], onnxpath.attribute(loaded, array[None], method="gradient").logits) <= 1e-2
+    assert relative(values["attribution"], onnxpath.attribute(loaded, array[None], method=method).values) <= 0.05
 
 
 def test_a_map_of_zeros_is_the_greyed_picture():
