@@ -31,6 +31,7 @@ SMALL = {
     "report": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
     "evaluate": [CNN, IMAGES, "--preprocess", PREPROCESS, "--metrics", "lerf", "-o", "OUT"],
     "compile": [CNN, "-o", "OUT/explainer.onnx"],
+    "compare": [CNN, CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
     "list": ["methods"],
 }
 
@@ -57,6 +58,7 @@ def test_the_example_works(verb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, source in {
         "model.onnx": CNN,
+        "model_int8.onnx": CNN,
         "cat.png": ONE_IMAGE,
         "preprocess.toml": PREPROCESS,
         "classes.txt": CLASSES,

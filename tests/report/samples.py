@@ -46,6 +46,7 @@ def run() -> RunFacts:
         {"layout": "NCHW", "mean": [0.5, 0.5, 0.5], "crop": None},
         "neuron-mct",
         0.9,
+        "global",
         ["gradient"],
         "onnxpath report tiny.onnx images",
         "2026-01-02",

@@ -1,0 +1,165 @@
+"""`onnxpath compare` from end to end: two models, two finished reports, and what cannot be compared."""
+
+import json
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+
+import onnxpath
+from onnxpath.batch.likeness import likeness
+from tests.batch.test_compare import changed
+from tests.cli.program import CLASSES, CNN, IMAGES, PREPROCESS, refused, run, tree
+from tests.formats import quantised
+from tests.models import mlp, sample, sample_images
+
+RUN = ("--preprocess", PREPROCESS, "--classes", CLASSES)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A changed model, a quantised one, and reports of the first two."""
+    place = tmp_path_factory.mktemp("compare")
+    last = [t.name for t in onnx.load(CNN).graph.initializer if t.name.endswith("weight")][-1]
+    onnx.save(changed(CNN, last, -1), place / "changed.onnx")
+    shutil.move(quantised(CNN, place, sample_images()), place / "int8.onnx")
+    for name, model in (("before", CNN), ("after", place / "changed.onnx")):
+        done = run("report", model, IMAGES, *RUN, "--target", 3, "-o", place / name)
+        assert done.code == 0, done
+    return place
+
+
+def compare(one, other, *options):
+    done = run("compare", one, other, *options)
+    assert done.code == 0, done
+    return done
+
+
+def test_two_models(folder, tmp_path):
+    out = tmp_path / "out"
+    done = compare(CNN, folder / "changed.onnx", IMAGES, *RUN, "-o", out, "--json").json
+    found = onnxpath.compare(CNN, folder / "changed.onnx", sample_images())
+    assert done["page"] == (out / "compare.html").as_posix() and done["summary"]["inputs"] == 12
+    assert done["summary"]["agreement"] == pytest.approx(found.agreement) and done["summary"]["changed"] > 6
+    assert done["summary"]["overlap"] == pytest.approx(found.overlap, abs=1e-3)
+    plain = json.loads((out / "compare.json").read_text())
+    assert [r["name"] for r in plain["comparison"]["inputs"]] == sorted(p.name for p in IMAGES.glob("*.png"))
+    assert plain["comparison"]["one"] == CNN.name and plain["comparison"]["other"] == "changed.onnx"
+    assert plain["one"]["sha256"] != plain["other"]["sha256"]
+    assert len([f for f in tree(out) if f.endswith(".npz")]) == 12
+
+
+def test_raw_arrays_are_the_maps_of_both(folder, tmp_path):
+    compare(CNN, folder / "int8.onnx", IMAGES, *RUN, "-o", tmp_path / "out")
+    plain = json.loads((tmp_path / "out" / "compare.json").read_text())
+    files = sorted((tmp_path / "out" / "arrays").glob("*.npz"))
+    for entry, file in zip(plain["comparison"]["inputs"], files, strict=True):
+        with np.load(file) as arrays:
+            one, other = arrays["map_gradient_one"], arrays["map_gradient_other"]
+            assert one.shape == (1, 16, 16) and arrays["logits_one"].shape == (10,)
+            assert entry["maps"]["gradient"]["cosine"] == pytest.approx(likeness(one, other).cosine)
+    assert plain["quantised"] and "nodes_to_exclude" in (tmp_path / "out" / "compare.html").read_text()
+
+
+def test_lines_for_people(folder, tmp_path):
+    text = compare(CNN, folder / "int8.onnx", IMAGES, *RUN, "-o", tmp_path / "out", "--threshold", "0.001").out
+    assert "predictions agree on 100 % of 12 inputs" in text and "pathways: mean Jaccard" in text
+    assert "first layer with a median difference above 0.1 %: '/Relu_output_0'" in text
+    assert "int8.onnx: rules 'straight-through'" in text and "4 by order and shape" in text
+
+
+def test_an_input_that_fails_stops_nothing(folder, tmp_path):
+    shutil.copytree(IMAGES, tmp_path / "in")
+    (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+    done = run("compare", CNN, folder / "int8.onnx", tmp_path / "in", *RUN, "-o", tmp_path / "out", "--json")
+    assert done.code == 1 and done.json["failures"][0]["input"] == "broken.png" and done.json["summary"]["inputs"] == 12
+    assert "broken.png" in (tmp_path / "out" / "compare.html").read_text()
+
+
+def test_two_runs(folder, tmp_path):
+    done = compare(folder / "before", folder / "after", "-o", tmp_path / "out", "--json").json
+    found = onnxpath.compare(CNN, folder / "changed.onnx", sample_images(), target=3)
+    assert done["summary"]["agreement"] == pytest.approx(found.agreement)
+    assert done["summary"]["overlap"] == pytest.approx(found.overlap, abs=1e-3)
+    for told, expected in zip(done["summary"]["maps"], found.maps(), strict=True):
+        assert told["method"] == expected.method and told["cosine"] == pytest.approx(expected.cosine, abs=1e-3)
+    assert "the model files differ" in done["notes"] and done["summary"]["first_diverging"] is None
+    page = (tmp_path / "out" / "compare.html").read_text()
+    assert "before against after" in page and "Difference of activations</b>" not in page
+
+
+def test_a_run_compared_with_itself(folder, tmp_path):
+    done = compare(folder / "before", folder / "before", "-o", tmp_path / "out", "--json").json
+    summary = done["summary"]
+    assert summary["agreement"] == 1 and summary["overlap"] == 1 and "both runs are of one file" in done["notes"]
+    assert all(m["cosine"] == pytest.approx(1) for m in summary["maps"])
+
+
+def test_only_inputs_of_both_runs_are_compared(folder, tmp_path):
+    shutil.copytree(IMAGES, tmp_path / "in")
+    first, *_ = sorted((tmp_path / "in").glob("*.png"))
+    first.rename(first.with_name("other.png"))
+    made = run("report", CNN, tmp_path / "in", *RUN, "--sparsity", "0.8", "--method", "gradient", "-o", tmp_path / "r")
+    assert made.code == 0, made
+    done = compare(folder / "before", tmp_path / "r", "-o", tmp_path / "out", "--json").json
+    plain = json.loads((tmp_path / "out" / "compare.json").read_text())["comparison"]
+    assert (
+        done["summary"]["inputs"] == 11 and plain["only_one"] == [first.name] and plain["only_other"] == ["other.png"]
+    )
+    notes = " ".join(done["notes"])
+    assert "methods of one run alone are left out: pathway-gradient" in notes and "explained for different" in notes
+    assert done["summary"]["overlap"] is None
+
+
+def broken(folder, name, change):
+    """A copy of a report whose report.json is changed."""
+    shutil.copytree(folder / "before", folder / name)
+    path = folder / name / "report.json"
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    return folder / name
+
+
+def test_runs_that_cannot_be_compared(folder, tmp_path):
+    out = tmp_path / "out"
+    before, after = folder / "before", folder / "after"
+    onnx.save(mlp(), tmp_path / "mlp.onnx")
+    np.save(tmp_path / "x.npy", np.ones((2, 6), np.float32))
+    assert run("report", tmp_path / "mlp.onnx", tmp_path / "x.npy", "-o", tmp_path / "mlp").code == 0
+    assert "the runs are of different models: one takes and gives N×1×16×16 -> N×10, the other N×6 -> N×3" in refused(
+        out, "compare", before, tmp_path / "mlp"
+    )
+    other = broken(folder, "renamed", lambda data: [item.update(name="x" + item["name"]) for item in data["items"]])
+    assert "the runs have no input in common" in refused(out, "compare", before, other)
+    newer = broken(folder, "newer", lambda data: data.update(schema=99))
+    assert "has format 99" in refused(out, "compare", before, newer)
+    odd = broken(folder, "odd", lambda data: data.pop("model"))
+    assert "is not the data of a report" in refused(out, "compare", odd, after)
+    lost = broken(folder, "lost", lambda data: data["items"][0].update(arrays="arrays/gone.npz"))
+    assert "gone.npz' of input" in refused(out, "compare", before, lost)
+    assert "holds no finished report" in refused(out, "compare", before, IMAGES)
+    assert "leave the inputs away" in refused(out, "compare", before, after, IMAGES)
+    assert "is a folder and" in refused(out, "compare", before, CNN)
+
+
+def test_models_that_cannot_be_compared(folder, tmp_path):
+    out = tmp_path / "out"
+    onnx.save(mlp(), tmp_path / "mlp.onnx")
+    assert "the models take different inputs" in refused(out, "compare", CNN, tmp_path / "mlp.onnx", IMAGES, *RUN)
+    assert "no inputs were named" in refused(out, "compare", CNN, CNN)
+    text = refused(out, "compare", CNN, tmp_path / "no.onnx", tmp_path / "no.png", "--method", "gradent", *RUN)
+    for part in ("no.onnx' does not exist", "no.png' does not exist", "did you mean 'gradient'?"):
+        assert part in text
+    assert "threshold is a relative difference" in refused(out, "compare", CNN, CNN, IMAGES, "--threshold", "3", *RUN)
+    assert "no gradient passes QuantizeLinear" in refused(
+        out, "compare", CNN, folder / "int8.onnx", IMAGES, "--rules", "gradient", *RUN
+    )
+    assert "did you mean 'logits'?" in refused(out, "compare", CNN, CNN, IMAGES, "--output", "logit", *RUN)
+
+
+def test_two_sample_models_of_one_task(tmp_path):
+    """Other layers altogether: what can be compared is, and what cannot is said."""
+    done = compare(CNN, sample("digits_resnet"), IMAGES, *RUN, "-o", tmp_path / "out", "--json").json
+    assert done["summary"]["agreement"] > 0.8 and any("no partner" in note for note in done["notes"])
