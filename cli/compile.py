@@ -68,11 +68,11 @@ def compile(
       onnxpath compile model.onnx --sparsity 0.95 -o explainer.onnx
     """
     from onnxpath.attribution.methods import METHODS
+    from onnxpath.attribution.options import given_options
     from onnxpath.batch.preprocess import load_preprocess
     from onnxpath.errors import all_of
     from onnxpath.explainer.compile import check_exportable
     from onnxpath.explainer.compile import compile as compiled
-    from onnxpath.explainer.options import given_options
     from onnxpath.explainer.page import write_page
     from onnxpath.graph.load import save_model
     from onnxpath.report.write import check_writable

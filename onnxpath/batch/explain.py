@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnxpath.attribution.attribute import attribute
 from onnxpath.attribution.attribution import Attribution
 from onnxpath.attribution.methods import METHODS
+from onnxpath.attribution.options import options_by_method
 from onnxpath.batch.fit import wanted_inputs
 from onnxpath.batch.inputs import InputItem, Loaded, read_input, read_item
 from onnxpath.batch.loaded import row_shape
@@ -72,16 +73,19 @@ def method_options(
     steps: int,
     seed: int,
     composite: str | None = None,
+    more: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Check what a user set and return each method's options: those of the settings that it knows.
 
-    composite: of methods that have one, default theirs. Raises UnknownName, InputError, all problems at once.
+    composite: of methods that have one, default theirs; more: options of the methods, NAME=VALUE each.
+    Raises UnknownName, InputError, all problems at once.
     """
     extra, _, *chosen = all_of(
         lambda: pathway_options(selector, sparsity, scope, seed),
         lambda: composite_of(composite).require_parameters() if composite is not None else None,
         *(partial(METHODS.get, name) for name in methods),
     )
+    settings = options_by_method(chosen, more)
     if composite is not None and not any("composite" in method.defaults for method in chosen):
         raise InputError(f"a composite was chosen, '{composite}', and no method that has one; add --method lrp")
     given = {"selector": selector, "sparsity": sparsity, "scope": scope, "n_steps": steps, "activity": True}
@@ -91,6 +95,7 @@ def method_options(
     for method in chosen:
         known = method.defaults
         table[method.name] = {k: v for k, v in given.items() if k in known} | (extra if "selector" in known else {})
+        table[method.name] |= settings[method.name]
     return table
 
 

@@ -111,6 +111,34 @@ def test_explain_prints_and_saves_them(table, texts, tmp_path):
     assert [s["name"] for s in done.json["results"][1]["scores"]] == ["2", "5", "3"]
 
 
+def test_options_of_methods(table, tmp_path):
+    model, path, rows = table
+    np.save(tmp_path / "typical.npy", rows.mean(0))
+    given = ("--option", f"baselines={tmp_path / 'typical.npy'}", "--option", "n-samples=3")
+    both = ("--method", "shapley-value-sampling", "--method", "feature-ablation", "--method", "gradient")
+    done = run("report", model, path, *both, *given, "--seed", "7", "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    maps = json.loads((tmp_path / "out" / "report.json").read_text())["items"][1]["maps"]
+    options = {"baselines": rows.mean(0)}
+    shapley = expected(model, {"x": rows}, "shapley-value-sampling", **options, n_samples=3, seed=7)
+    np.testing.assert_allclose(maps[0]["scores"], shapley[1], rtol=1e-4, atol=1e-6)
+    ablation = expected(model, {"x": rows}, "feature-ablation", **options)
+    np.testing.assert_allclose(maps[1]["scores"], ablation[1], rtol=1e-4, atol=1e-6)
+    windows = ("--method", "occlusion", "--option", "sliding_window_shapes=[2]", "--option", "strides=2", "--json")
+    done = run("explain", model, path, *windows, "-o", tmp_path / "b")
+    found = [[score["score"] for score in row["scores"]] for row in done.json["results"]]
+    occlusion = expected(model, {"x": rows}, "occlusion", sliding_window_shapes=(2,), strides=2)
+    np.testing.assert_allclose(found, occlusion, rtol=1e-4, atol=1e-6)
+
+
+def test_options_that_no_method_has_or_that_cannot_be_read(table, tmp_path):
+    model, path, _ = table
+    wrong = ("--option", "baseline=0", "--option", "n_samples", "--option", f"baselines={tmp_path / 'no.npy'}")
+    text = refused(tmp_path / "out", "report", model, path, *METHODS, *wrong)
+    assert "no option of method 'gradient' or 'feature-ablation' named 'baseline'; did you mean 'baselines'" in text
+    assert "'n_samples' is not NAME=VALUE" in text and "no.npy' cannot be read: [Errno 2]" in text
+
+
 @pytest.mark.needs("tokenizers")
 def test_texts_with_a_tokenizer(tmp_path):
     model, out = saved(tmp_path, classifier(inputs=("input_ids", "attention_mask"))), tmp_path / "out"
