@@ -175,3 +175,47 @@ def test_rows_must_be_apart():
     model = parse("m (float[n, 2] x) => (float[n, 2] y) { s = CumSum(x, k); y = Relu(s) }", k=np.int64(0))
     with pytest.raises(onnxpath.OnnxPathError, match="row"):
         onnxpath.attribute(model, np.ones((1, 2), np.float32), method="rap")
+
+
+def fifty_layers():
+    """A residual network of bottlenecks, 1 + 16 · 3 convolutions and a dense layer, random weights, no biases."""
+    rng = np.random.default_rng(11)
+    weights, nodes = {}, []
+
+    def conv(source, made, into, out, kernel):
+        spread = np.sqrt(2 / (into * kernel**2))
+        weights[f"w_{made}"] = rng.normal(0, spread, (out, into, kernel, kernel)).astype(np.float32)
+        nodes.append(f"{made} = Conv<pads = {[kernel // 2] * 4}>({source}, w_{made})")
+
+    conv("x", "c", 3, 8, 3)
+    nodes.append("r0 = Relu(c)")
+    for i in range(16):
+        conv(f"r{i}", f"p{i}", 8, 4, 1)
+        nodes.append(f"q{i} = Relu(p{i})")
+        conv(f"q{i}", f"s{i}", 4, 4, 3)
+        nodes.append(f"t{i} = Relu(s{i})")
+        conv(f"t{i}", f"u{i}", 4, 8, 1)
+        nodes += [f"v{i} = Add(r{i}, u{i})", f"r{i + 1} = Relu(v{i})"]
+    weights["V"] = rng.normal(size=(8, 5)).astype(np.float32)
+    nodes += ["g = GlobalAveragePool(r16)", "f = Flatten(g)", "y = MatMul(f, V)"]
+    text = f"m (float[n, 3, 12, 12] x) => (float[n, 5] y) {{ {'; '.join(nodes)} }}"
+    return parse(text, **weights), rng.normal(size=(2, 3, 12, 12)).astype(np.float32)
+
+
+def test_fifty_layers_conserve():
+    """What goes in comes out at every node and on every cut, as far as float32 tells."""
+    model, x = fifty_layers()
+    passages = conservation(model, x)
+    start = np.abs(passages[0].given)
+    assert len(passages) == 49 + 49 + 16 + 3
+    for passage in passages:
+        assert (np.abs(passage.lost) <= 1e-3 * start).all(), passage
+        assert (np.abs(passage.cut - passages[0].given) <= 1e-3 * start).all(), passage
+
+
+def test_fifty_layers_with_signed_shares():
+    model, x = fifty_layers()
+    found = onnxpath.attribute(model, x, method="rap", published=True)
+    size = np.abs(found.values).reshape(2, -1).sum(1) / found.logits.max(1)
+    assert np.isfinite(found.values).all() and (size < 1e4).all()
+    assert (np.abs(found.delta) <= 1e-2 * found.logits.max(1)).all()
