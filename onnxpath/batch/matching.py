@@ -29,8 +29,9 @@ class Matching:
 def match_layers(one: Sequence[Named], other: Sequence[Named]) -> Matching:
     """Match the layers of two models.
 
-    Layers of one name and shape belong together, unless that would change their order: names that exporters number
-    anew mean nothing. The rest are aligned by shape, in order: the longest stretches of equal shapes first.
+    Layers of one name and shape belong together, unless that would change their order, or the names are mere numbers,
+    which every exporter gives anew, and the two lists are not the same. The rest are aligned by shape, in order: the
+    longest stretches of equal shapes first.
     """
     named = _by_name(one, other)
     places: list[tuple[int, int, str]] = [(i, j, BY_NAME) for i, j in named]
@@ -54,7 +55,10 @@ def match_layers(one: Sequence[Named], other: Sequence[Named]) -> Matching:
 
 def _by_name(one: Sequence[Named], other: Sequence[Named]) -> list[tuple[int, int]]:
     places = {layer: j for j, layer in enumerate(other)}
-    found = [(i, places[layer]) for i, layer in enumerate(one) if layer in places]
+    told = [layer[0] for layer in one] == [layer[0] for layer in other]
+    found = [
+        (i, places[layer]) for i, layer in enumerate(one) if layer in places and (told or not layer[0].isdecimal())
+    ]
     in_order = [j for _, j in found] == sorted(j for _, j in found)
     return found if in_order else []
 

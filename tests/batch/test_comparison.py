@@ -54,6 +54,7 @@ A, B, C = (4, 8, 8), (8, 4, 4), (16,)
         ([("a", A), ("b", B), ("c", C)], [("x", A), ("z", C)], "ax cz", (["b"], [])),
         # Names that were given anew, in another order, mean nothing.
         ([("1", A), ("2", A), ("3", C)], [("2", A), ("1", A), ("3", C)], "12 21 33", ([], [])),
+        ([("1", A), ("2", A), ("3", A)], [("2", A), ("3", A), ("4", A)], "12 23 34", ([], [])),
         # One name with another shape is no partner.
         ([("a", A), ("b", B)], [("a", B), ("b", C)], "ba", (["a"], ["b"])),
         # Some by name, the rest by order.
