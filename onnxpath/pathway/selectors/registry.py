@@ -61,7 +61,7 @@ def selector(name: str, control: bool = False, own_density: bool = False) -> Cal
     return SELECTORS.register(name)
 
 
-def rows_rng(seed: int, row: int, what: str) -> np.random.Generator:
+def rows_rng(seed: int, row: int, what: str = "") -> np.random.Generator:
     """Return the generator of one row, the same whatever rows it is run with.
 
     what: names the draw, so that two selectors do not make the same one and agree, or disagree, by that alone.
