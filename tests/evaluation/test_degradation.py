@@ -101,6 +101,9 @@ def test_places_rank_with_ties_in_reading_order():
     ranking = np.array([[0.5, 2.0, 0.5, -1.0]])
     assert places(ranking, most_first=True).tolist() == [[1, 0, 2, 3]]
     assert places(ranking, most_first=False).tolist() == [[1, 3, 2, 0]]
+    halves = np.arange(5000)[None] % 2  # long enough for sorting algorithms that do not keep ties in order
+    wanted = np.where(halves, 2500, 0) + np.arange(5000) // 2
+    assert np.array_equal(places(halves.astype(float), most_first=False), wanted)
 
 
 def test_counts_are_rounded_down_and_not_by_floating_point():

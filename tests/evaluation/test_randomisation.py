@@ -10,6 +10,7 @@ from onnxpath.evaluation.explanation import by_method
 from onnxpath.evaluation.metrics import METRICS
 from onnxpath.evaluation.metrics.randomisation import spread
 from onnxpath.evaluation.randomise import DRAWS, parameter_layers, randomised
+from onnxpath.evaluation.similarity import similarities
 from onnxpath.evaluation.subject import Subject
 from onnxpath.graph.ir import array_of
 from onnxpath.runtime.model import load
@@ -53,6 +54,30 @@ def test_independent_layers_see_the_draws_of_the_cascade():
     layers = parameter_layers(model.graph)
     cascade, alone = randomised(model, layers, "permute", 0), randomised(model, layers[1:2], "permute", 0)
     assert np.array_equal(weights(cascade)["W1"], weights(alone)["W1"])
+
+
+def test_tensors_are_drawn_independently():
+    model = load(mlp(widths=(8, 8, 8, 8)))
+    drawn = weights(randomised(model, parameter_layers(model.graph), "normal", 0))
+    assert not np.array_equal(drawn["W0"], drawn["W1"])
+
+
+def test_the_cascade_randomises_every_layer_up_to_its_stage_and_the_other_that_layer_alone():
+    subject = Subject.of(sample("digits_cnn"), sample_images()[:2])
+    explanation = by_method("gradient", subject)
+    layers = parameter_layers(subject.model.graph)
+    for name, parts in {
+        "cascading-randomisation": [layers[:end] for end in spread(len(layers), 3)],
+        "independent-randomisation": [[layers[end - 1]] for end in spread(len(layers), 3)],
+    }.items():
+        found = METRICS.get(name).function(subject, explanation, draws=1, stages=3)["ssim"]
+        for stage, part in enumerate(parts, start=1):
+            model = randomised(subject.model, part, "permute", 0)
+            maps = by_method("gradient", subject).again(subject.with_model(model, 0))[:, 0]
+            for row in range(2):
+                wanted = similarities(explanation.planes[row, 0], maps[row], (16, 16))["ssim"]
+                assert found.curve[row, stage] == pytest.approx(wanted, abs=1e-6)
+        assert found.names[1:] == [part[-1].name for part in parts]
 
 
 def test_running_statistics_of_normalization_stay():
