@@ -68,7 +68,7 @@ def measure(model: onnxpath.Model, x: Any, method: str, options: dict[str, Any])
 
 def named(passage: Passage, start: Any) -> str:
     """Return a node and what it lost of the logit."""
-    return f"{passage.node} ({passage.operator}) {(np.abs(passage.lost) / start).max():.1%}"
+    return f"{passage.node} ({passage.operator}) {(np.abs(passage.lost) / start).max():.2%}"
 
 
 def row(name: str, method: str, options: dict[str, Any], rows: int, found: dict[str, Any]) -> str:

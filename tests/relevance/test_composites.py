@@ -155,4 +155,6 @@ def test_arrays_in_a_file(tmp_path):
 
 def test_every_built_in_composite_says_what_it_does():
     for name in COMPOSITES:
-        assert composite(name).about.startswith("relevance: ") or composite(name).starts == "one"
+        kind = "gradient: " if composite(name).starts == "one" else "relevance: "
+        assert composite(name).about.startswith(kind)
+    assert "lrp-flat for all linear layers as first linear layer" in composite("epsilon-plus-flat").about

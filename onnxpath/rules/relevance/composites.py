@@ -183,7 +183,8 @@ def _about(recipe: Recipe) -> str:
         f"{entry.rule} for {_group(entry)}" + f" as {entry.role.replace('_', ' ')} layer" * bool(entry.role)
         for entry in recipe.entries
     ]
-    return "relevance: " + "; ".join(lines)
+    started = "" if recipe.extends in (relevance.name, gradient.name) else f"; else as {recipe.extends}"
+    return f"{gradient.name if recipe.extends == gradient.name else relevance.name}: {'; '.join(lines)}{started}"
 
 
 def _group(entry: Entry) -> str:
