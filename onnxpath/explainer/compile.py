@@ -66,8 +66,9 @@ def compile(
     fill_in(spelling, chosen, given)
     if preprocess is not None:
         take_pictures(spelling, preprocess, maps if overlay else {})
+    asked = spelling.target
     if entry is not None:
-        take_in(spelling, spelling.target, rows_of(spelling, entry))
+        take_in(spelling, asked, rows_of(spelling, entry))
     made = finished(spelling, outputs, maps)
     made = weights_inside(made)
     describe(made, loaded, chosen, given, target)

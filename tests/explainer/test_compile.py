@@ -6,13 +6,12 @@ import onnxruntime as ort
 import pytest
 
 import onnxpath
-from onnxpath.attribution.methods import METHODS
 from onnxpath.errors import InputError, ModelError, OnnxPathError, UnknownName, UnsupportedOperator
 from onnxpath.graph.scope import every_node
+from tests.explainer.elsewhere import LAYER, exportable, options_of, record
 from tests.models import SAMPLES, mlp, relative, sample, sample_images
 
-EXPORTABLE = [name for name in METHODS.names() if METHODS.get(name).exportable]
-OPTIONS = {"integrated-gradients": {"n_steps": 8}}
+EXPORTABLE = exportable()
 SAME = 1e-5
 
 
@@ -24,10 +23,10 @@ def run(made, feeds):
 def compiled(name, method, **options):
     """Compile for a sample model, or skip where the method has no rule for it (which `attribute` refuses too)."""
     try:
-        return onnxpath.compile(sample(name), method, **{**OPTIONS.get(method, {}), **options})
+        return onnxpath.compile(sample(name), method, **{**options_of(method, LAYER[name]), **options})
     except (UnsupportedOperator, ModelError):
         with pytest.raises(OnnxPathError):
-            onnxpath.attribute(sample(name), sample_images()[:1], method=method)
+            onnxpath.attribute(sample(name), sample_images()[:1], method=method, **options_of(method, LAYER[name]))
         pytest.skip(f"{method} refuses {name}")
 
 
@@ -41,8 +40,8 @@ def test_a_file_gives_what_attribute_gives(name, method):
     for rows in (1, 3):
         x = sample_images()[:rows]
         values = run(made, {"image": x})
-        wanted = onnxpath.attribute(loaded, x, method=method, **OPTIONS.get(method, {}))
-        assert relative(values["attribution"], wanted.values) <= SAME
+        wanted = onnxpath.attribute(loaded, x, method=method, **options_of(method, LAYER[name]))
+        assert record(method, "python", relative(values["attribution"], wanted.values)) <= SAME
         assert relative(values["logits"], wanted.logits) <= SAME
 
 
@@ -54,7 +53,7 @@ def test_a_file_that_asks_for_the_target(method):
     loaded = onnxpath.load(sample("digits_cnn"), providers="cpu")
     predicted = onnxpath.attribute(loaded, x, method="gradient").prediction
     wanted = onnxpath.attribute(
-        loaded, x, np.where(target < 0, predicted, target), method=method, **OPTIONS.get(method, {})
+        loaded, x, np.where(target < 0, predicted, target), method=method, **options_of(method, LAYER["digits_cnn"])
     )
     assert relative(found, wanted.values) <= SAME
 
