@@ -33,7 +33,7 @@ SUFFIXES = IMAGE_SUFFIXES + ARRAY_SUFFIXES + TABLE_SUFFIXES + TEXT_SUFFIXES
 def find_files(paths: Sequence[Path], kinds: Sequence[str] = SUFFIXES) -> list[tuple[Path, Path]]:
     """List files of inputs as (folder that was named, file), each file once and in the order of `find_inputs`.
 
-    kinds: suffixes that are looked for in folders; a file that is named may be of any kind that is read.
+    kinds: suffixes that are read, and looked for in folders; all of them while the model is not known.
     Raises InputError, naming all of them, for paths that do not exist, named files of other kinds, and empty folders.
     """
     problems: list[str] = []
@@ -56,7 +56,7 @@ def find_inputs(paths: Sequence[Path], input_rank: int, wanted: Wanted | None = 
 
     Folders are searched with their sub-folders; hidden files and files of other kinds in them are passed over.
     input_rank: rank of the model input with its batch; says whether an array file holds one row or many (`read_rows`).
-    wanted: what the model takes; with it, tables and texts are read too, and looked for where they can be its inputs.
+    wanted: what the model takes; with it, tables and texts are read too where they can be its inputs.
     A file that cannot be opened stays in the list as one item, so that reading it reports it.
     Raises InputError as `find_files` does.
     """
@@ -187,8 +187,8 @@ def _path_problem(path: Path, files: Iterable[Path], kinds: Sequence[str]) -> li
     if not path.exists():
         return [f"input '{path}' does not exist"]
     if path.is_file():
-        read = path.suffix.lower() in SUFFIXES
-        return [] if read else [f"input '{path}' is of a kind that is not read; give one of {_listed(SUFFIXES)}"]
+        read = path.suffix.lower() in kinds
+        return [] if read else [f"input '{path}' is of a kind that is not read; give one of {_listed(kinds)}"]
     looked = f"it is searched, with its sub-folders, for {_listed(kinds)}"
     return [] if files else [f"folder '{path}' holds no inputs; {looked}"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from onnxpath.batch.inputs import find_inputs, label_of, read_input
+from onnxpath.batch.inputs import InputItem, find_inputs, label_of, read_input
 from onnxpath.batch.loaded import Wanted
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.batch.records import records
@@ -101,7 +101,10 @@ def test_text_that_is_not_utf_8_and_models_of_other_inputs(tmp_path):
     path.write_bytes(b"a,b,c,d\n1,2,3,4\n1,\xff,3,4\n")
     assert complaint(path, row=1) == "file t.csv, line 3 is not UTF-8 text: invalid start byte; save it as UTF-8"
     picture = Wanted((TensorInfo("image", "float32", (None, 3, 8, 8)),))
-    assert "tables are for models whose inputs are rows of numbers" in complaint(table(tmp_path, GOOD), picture)
+    with pytest.raises(InputError, match=r"t\.csv' is of a kind that is not read; give one of png"):
+        find_inputs([path], 4, picture)
+    with pytest.raises(InputError, match="tables are for models whose inputs are rows of numbers"):
+        read_input(InputItem("t", table(tmp_path, GOOD), 0), Preprocess(), picture)
     with pytest.raises(InputError, match="holds no inputs"):
         find_inputs([tmp_path], 4, picture)
     assert len(find_inputs([tmp_path], 2, FOUR)) == 2

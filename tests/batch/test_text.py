@@ -8,7 +8,7 @@ import pytest
 import onnxpath
 from onnxpath.batch.explain import read_inputs, stacked
 from onnxpath.batch.fit import wanted_inputs
-from onnxpath.batch.inputs import find_inputs, label_of
+from onnxpath.batch.inputs import InputItem, find_inputs, label_of, read_input
 from onnxpath.batch.preprocess import Preprocess, load_preprocess
 from onnxpath.errors import InputError
 from tests.batch.token_models import WORDS, classifier, save_tokenizer
@@ -176,7 +176,10 @@ def test_wrong_files(model, tmp_path):
     text = tmp_path / "t.txt"
     text.write_text("good")
     plain = onnxpath.load(mlp(), providers="cpu")
-    assert "texts are for models of token ids" in read(plain, text)[0].error
+    with pytest.raises(InputError, match=r"t\.txt' is of a kind that is not read; give one of png"):
+        read(plain, text)
+    with pytest.raises(InputError, match="texts are for models of token ids"):
+        read_input(InputItem("t", text, 0), Preprocess(), wanted_inputs(plain))
 
 
 @pytest.mark.needs("tokenizers")
