@@ -88,6 +88,14 @@ def test_composite(name, composite):
     check(name, x, oracle(net, x, theirs), f"Zennit {type(theirs).__name__}", composite, **options)
 
 
+@pytest.mark.parametrize("rule", EVERYWHERE)
+def test_without_biases(rule):
+    net, x = network("conv2d")
+    made, options = EVERYWHERE[rule]
+    expected = zennit.relevance(net, x, zennit.everywhere(made(**options, zero_params="bias")))
+    check("conv2d", x, expected, f"Zennit {made.__name__}", rule, **options, bias=False)
+
+
 def test_norm_in_every_layer(tmp_path):
     """A rule that only a file can name."""
     (tmp_path / "norm.toml").write_text('[[rule]]\nrule = "norm"\nstabilizer = 0.05')

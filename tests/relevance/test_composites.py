@@ -96,6 +96,7 @@ low = 1
 [[rule]]
 rule = "lrp-epsilon"
 epsilon = -1
+bias = "no"
 """
 
 
@@ -113,6 +114,7 @@ def test_all_that_is_wrong_with_a_file_is_said_at_once(tmp_path):
         "rule 3: alpha, beta: alpha - beta must be 1, not 3 - 1",
         "rule 4: rule: is missing",
         "rule 4: node: is no text: 5",
+        "rule 5: bias: is neither true nor false: 'no'",
         "rule 5: epsilon: must be at least 0, not -1",
     ):
         assert line in said, line

@@ -51,19 +51,23 @@ def lrp(
     alpha: float = 2.0,
     beta: float = 1.0,
     beta_smooth: float = 10.0,
+    bias: bool = True,
     low: Any = None,
     high: Any = None,
 ) -> dict[str, Tensor]:
     """Return relevance by layer-wise relevance propagation (Bach et al., 2015).
 
     composite: which rule each layer gets, a name as in `onnxpath list rules` or the path of a .toml file; epsilon,
-    gamma, stabilizer, alpha, beta, beta_smooth: of its rules; low, high: ends of the input's range after preprocessing,
-    numbers or arrays that broadcast to it, for lrp-zbox. The delta is the map's sum minus the logit: what biases and
-    stabilisers took; composites of gradients, which start with 1 instead of the logit, have none.
+    gamma, stabilizer, alpha, beta, beta_smooth: of its rules; bias: False leaves biases out of what is shared by; low,
+    high: ends of the input's range after preprocessing, numbers or arrays that broadcast to it, for lrp-zbox.
+    The delta is the map's sum minus the logit: what biases and stabilisers took; composites of gradients, which start
+    with 1 instead of the logit, have none.
     Raises UnknownName, InputError (the file; low or high is missing), UnsupportedOperator (every node without a rule).
     """
     given = {"epsilon": epsilon, "gamma": gamma, "stabilizer": stabilizer, "alpha": alpha, "beta": beta}
-    given |= {"beta_smooth": beta_smooth} | {k: v for k, v in (("low", low), ("high", high)) if v is not None}
+    given |= {"beta_smooth": beta_smooth, "bias": bias} | {
+        k: v for k, v in (("low", low), ("high", high)) if v is not None
+    }
     rules = composite_of(composite, **given)
     rules.require_parameters()
     rules.require_nodes(node.name for node in spelling.graph.nodes)

@@ -40,7 +40,9 @@ class Kind:
 def _linear(function: Callable[..., Tensor]) -> Kind:
     known = inspect.signature(function).parameters.values()
     parameters = {p.name: p.default for p in known if p.kind is inspect.Parameter.KEYWORD_ONLY}
-    return Kind(LINEAR, lambda operator, given: linear_rule(operator, function, given), parameters, shares_sums=True)
+    return Kind(
+        LINEAR, lambda o, given: linear_rule(o, function, given), {**parameters, "bias": True}, shares_sums=True
+    )
 
 
 def _norm(operator: str, parameters: Mapping[str, Any]) -> Rule:

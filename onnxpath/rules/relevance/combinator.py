@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from onnxpath.graph.emit import Emitter
@@ -13,7 +13,10 @@ from onnxpath.rules.gradient import gradient
 
 @dataclass(frozen=True)
 class Layer:
-    """One linear node as a function of its data input x, weight W and bias B (None without one)."""
+    """One linear node as a function of its data input x, weight W and bias B (None without one).
+
+    y: its output; data: which input is x; biased: y has a bias that B has not.
+    """
 
     op: Emitter
     operator: str
@@ -23,6 +26,7 @@ class Layer:
     B: Tensor | None
     y: Tensor
     data: int
+    biased: bool = False
 
     @classmethod
     def of(cls, op: Emitter, operator: str, y: Tensor, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Layer:
@@ -31,9 +35,13 @@ class Layer:
         bias = inputs[2] if len(inputs) > 2 else None
         return cls(op, operator, attributes, inputs[data], inputs[1 - data], bias, y, data)
 
+    def without_bias(self) -> Layer:
+        """Return the layer for which the bias takes no part in sharing."""
+        return self if self.B is None else replace(self, B=None, biased=True)
+
     def forward(self, x: Tensor, W: Tensor, B: Tensor | None) -> Tensor:
         """Compute the node with other values."""
-        if x is self.x and W is self.W and B is self.B:
+        if x is self.x and W is self.W and B is self.B and not self.biased:
             return self.y
         made: Tensor = getattr(self.op, self.operator)(*self._inputs(x, W, B), **self.attributes)
         if self.y.shape is not None:

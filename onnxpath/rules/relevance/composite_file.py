@@ -106,6 +106,8 @@ def _alpha_beta_problem(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value_problem(key: str, value: Any) -> str | None:
+    if key == "bias":
+        return None if isinstance(value, bool) else f"is neither true nor false: {value!r}"
     if key in ARRAYS:
         try:
             array = np.asarray(value)

@@ -138,11 +138,16 @@ RULES: dict[str, Callable[..., Tensor]] = {
 
 
 def linear_rule(operator: str, function: Callable[..., Tensor], parameters: Mapping[str, Any]) -> Rule:
-    """Return the rule of one linear operator made from a function of its layer."""
+    """Return the rule of one linear operator made from a function of its layer.
+
+    parameters: of the function, and `bias`, False where biases take no part.
+    """
+    given = {name: value for name, value in parameters.items() if name != "bias"}
 
     def rule(op: Emitter, dy: Tensor, y: Tensor, *inputs: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
         layer = Layer.of(op, operator, y, inputs, attributes)
-        return layer.result(function(layer, dy, **parameters))
+        layer = layer if parameters.get("bias", True) else layer.without_bias()
+        return layer.result(function(layer, dy, **given))
 
     known = gradient.find(operator)
     broadcasts = known is not None and known.broadcasts
