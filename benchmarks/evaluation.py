@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.evaluation_masks import composites, strokes
 from benchmarks.evaluation_tables import tables
 from benchmarks.evaluation_throughput import throughput
 from benchmarks.machine import machine
@@ -54,22 +55,21 @@ class Network:
     file: str
     preprocess: Preprocess
     sparsity: float
-    boxed: bool = True
+    images: str = "boxed"
     sanity: dict[str, Any] = field(default_factory=lambda: {"draws": 1, "stages": 6})
 
 
 NETWORKS = {
-    "resnet20": Network("resnet20_cifar10", Preprocess(scale=1 / 255, **IMAGENET), 0.9, boxed=False),
+    "resnet20": Network("resnet20_cifar10", Preprocess(scale=1 / 255, **IMAGENET), 0.9, images="cifar"),
     "squeezenet": Network("squeezenet1_1", Preprocess(resize=(224, 224), scale=1 / 255, **IMAGENET), 0.9),
     "mobilenet": Network(
         "mobilenet_v2_1.0_224",
         Preprocess(resize=(224, 224), scale=1 / 255, mean=(0.5,) * 3, std=(0.5,) * 3),
         0.8,
     ),
+    "mnist-strokes": Network("mnist8_cntk", Preprocess(), 0.9, images="strokes"),
+    "cifar-composites": Network("resnet20_cifar10", Preprocess(scale=1 / 255, **IMAGENET), 0.9, images="composites"),
 }
-
-THROUGHPUT_IMAGES = {True: 4, False: 20}
-"""Boxed or not -> how many images are enough to time."""
 
 CIFAR, BOXED = "cifar10_test_100_lossless.npz", "imagenet_val_bbox_200.zip"
 
@@ -98,13 +98,18 @@ class Group:
     images: int
 
 
+SEGMENTATION = ("segmentation-miou", "pixel-accuracy", "pointing-game", "energy-pointing-game")
 LOCALISATION = ("pointing-game", "energy-pointing-game", "outside-inside-ratio", "box-iou")
 
 
 def subject_of(network: Network, images: int) -> Subject:
-    """Return the network on its first images: of CIFAR-10 the correctly classified, of ImageNet with their boxes."""
+    """Return the network on its first images: of ImageNet with their boxes, of the others the correctly classified."""
+    if network.images == "strokes":
+        return strokes(DATA, images)
+    if network.images == "composites":
+        return composites(DATA, images, network.preprocess)
     path = DATA / "models" / f"{network.file}.onnx"
-    if not network.boxed:
+    if network.images == "cifar":
         with np.load(DATA / "images" / CIFAR) as data:
             pictures, labels = [Image.fromarray(p) for p in data["images"]], data["labels"]
         x = np.stack([network.preprocess.apply(picture)[0] for picture in pictures[:images]])
@@ -192,10 +197,10 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true")
     arguments = parser.parse_args()
     results = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
-    for name in arguments.network or (NETWORKS if arguments.throughput else ()):
+    for name in arguments.network or (["resnet20", "squeezenet"] if arguments.throughput else []):
         network, found = NETWORKS[name], results.setdefault(name, {})
         if arguments.throughput:
-            subject = subject_of(network, THROUGHPUT_IMAGES[network.boxed])
+            subject = subject_of(network, 4 if network.images == "boxed" else 20)
             found["throughput"] = {"about": machine(), "metrics": throughput(subject)}
             print(name, json.dumps(found["throughput"], indent=1))
             save(results, arguments.out)
@@ -210,9 +215,14 @@ def main() -> None:
 
 def groups_of(network: Network, rows: int, arguments: argparse.Namespace) -> list[Group]:
     """Return what is measured on a network, of the metrics that were asked for."""
-    groups = [Group(["lerf", "morf"], {"replace": "zero"}, rows)]
-    groups += [Group(list(LOCALISATION), {}, rows)] if network.boxed else []
-    groups += [Group(["cascading-randomisation"], network.sanity, arguments.sanity_images)]
+    sanity = Group(["cascading-randomisation"], network.sanity, arguments.sanity_images)
+    degradation = Group(["lerf", "morf"], {"replace": "zero"}, rows)
+    groups = {
+        "cifar": [degradation, sanity],
+        "boxed": [degradation, Group(list(LOCALISATION), {}, rows), sanity],
+        "strokes": [Group(list(SEGMENTATION), {}, rows)],
+        "composites": [Group(list(SEGMENTATION), {}, rows)],
+    }[network.images]
     chosen = [replace(g, metrics=[m for m in g.metrics if m in (arguments.metrics or g.metrics)]) for g in groups]
     return [group for group in chosen if group.metrics]
 
