@@ -4,7 +4,8 @@
     python -m benchmarks.selectors quality --model squeezenet1_1 --images 16 --rounds 50 --steps 30
     python -m benchmarks.selectors descent --model resnet20_cifar10 --images 32
 
-Each prints JSON. Needs the models and images that ONNXPATH_DATA names (default ../shared/data).
+Each prints JSON, the first two after every few images. Needs the models and images that ONNXPATH_DATA names
+(default ../shared/data).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,8 @@ from onnxpath.pathway.programs import ACTIVATION, LOGITS, Setup
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.targets import resolve_target
 
-RUN = 8
+RUN = 4
+"""Images at a time: what is finished is printed, so that a long run can be stopped."""
 
 
 def chosen(rounds: int, steps: int) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -51,8 +54,8 @@ def chosen(rounds: int, steps: int) -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
-def quality(model: Model, x: np.ndarray, sparsity: float, rounds: int, steps: int) -> dict[str, Any]:
-    """What is kept by each selector, and how far every two agree."""
+def quality(model: Model, x: np.ndarray, sparsity: float, rounds: int, steps: int) -> Iterator[dict[str, Any]]:
+    """What is kept by each selector, and how far every two agree; yielded after every few images for all so far."""
     table: dict[str, list[dict[str, float]]] = {}
     seconds: dict[str, float] = {}
     pairs: dict[tuple[str, str], list[tuple[float, float]]] = {}
@@ -73,14 +76,12 @@ def quality(model: Model, x: np.ndarray, sparsity: float, rounds: int, steps: in
                 if one < other:
                     both = zip(found[one], found[other], strict=True)
                     pairs.setdefault((one, other), []).extend((p.jaccard(q), chance(p, q)) for p, q in both)
-    means = {name: {k: float(np.mean([r[k] for r in cells])) for k in cells[0]} for name, cells in table.items()}
-    return {
-        "selectors": {name: {**row, "seconds": round(seconds[name], 1)} for name, row in means.items()},
-        "jaccard": {f"{a} | {b}": [round(float(v), 4) for v in np.mean(c, axis=0)] for (a, b), c in pairs.items()},
-        "layers": {
-            name: [round(c.kept / c.neurons, 4) for c in found[name][0].layers] for name in found if "dgr" not in name
-        },
-    }
+        means = {name: {k: float(np.mean([r[k] for r in cells])) for k in cells[0]} for name, cells in table.items()}
+        yield {
+            "done": min(start + RUN, len(x)),
+            "selectors": {name: {**row, "seconds": round(seconds[name], 1)} for name, row in means.items()},
+            "jaccard": {f"{a} | {b}": [round(float(v), 4) for v in np.mean(c, axis=0)] for (a, b), c in pairs.items()},
+        }
 
 
 def numbers(pathway: Pathway) -> dict[str, float]:
@@ -183,14 +184,16 @@ def main() -> None:
     parser.add_argument("--sparsity", type=float, default=0.9)
     parser.add_argument("--rounds", type=int, default=99, help="of the released greedy")
     parser.add_argument("--steps", type=int, default=100, help="of dgr-neuron")
+    parser.add_argument("--json", type=Path, help="where to write the result, default standard output")
     given = parser.parse_args()
     model = onnxpath.load(DATA / "models" / f"{given.model}.onnx", providers="cpu")
     x = rows(SUBJECTS[given.model], given.images)
-    if given.part == "quality":
-        result = quality(model, x, given.sparsity, given.rounds, given.steps)
-    else:
-        result = descent(model, x)
-    print(json.dumps({**vars(given), **machine(), **result}, indent=1))
+    found = (
+        quality(model, x, given.sparsity, given.rounds, given.steps) if given.part == "quality" else [descent(model, x)]
+    )
+    for result in found:
+        text = json.dumps({**vars(given), **machine(), **result}, indent=1, default=str)
+        given.json.write_text(text + "\n") if given.json else print(text, flush=True)
 
 
 if __name__ == "__main__":

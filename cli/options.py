@@ -43,6 +43,14 @@ MethodOptions = Annotated[
         metavar="NAME=VALUE",
     ),
 ]
+SelectorOptions = Annotated[
+    list[str] | None,
+    Option(
+        "--option",
+        help="NAME=VALUE of a selector, as in `onnxpath list selectors`; repeat for more.",
+        metavar="NAME=VALUE",
+    ),
+]
 TokenizerFile = Annotated[Path | None, Option("--tokenizer", help="tokenizer.json that makes token ids of texts.")]
 Wrt = Annotated[
     str | None, Option("--wrt", help="Tensor that maps are of; default the input, or the only embedding of token ids.")

@@ -21,6 +21,7 @@ from onnxpath_cli.options import (
     Rules,
     Scope,
     Seed,
+    SelectorOptions,
     Sparsity,
     Target,
 )
@@ -48,6 +49,7 @@ def pathway(
     sparsity: Sparsity = 0.9,
     scope: Scope = "global",
     seed: Seed = 0,
+    option: SelectorOptions = None,
     analysis: Annotated[
         list[str] | None,
         Option("--analysis", help="What to find out about all pathways: `onnxpath list analyses`; repeat for more."),
@@ -77,7 +79,7 @@ def pathway(
     """
     from functools import partial
 
-    from onnxpath.batch.explain import pathway_options
+    from onnxpath.batch.explain import pathway_options, selector_options
     from onnxpath.batch.fit import check_pathway
     from onnxpath.batch.pathways import pathway_items
     from onnxpath.errors import all_of
@@ -93,7 +95,9 @@ def pathway(
         checks = [partial(pathway_options, name, sparsity, scope, seed) for name in selectors]
         checks += [partial(ANALYSES.get, name) for name in analyses]
         checks += [lambda: check_name(netron), lambda: check_writable(netron.parent)] if netron else []
-        return dict(zip(selectors, all_of(*checks), strict=False))
+        found = all_of(*checks)
+        more = selector_options(selectors, option or [])
+        return {name: extra | more[name] for name, extra in zip(selectors, found, strict=False)}
 
     job = prepare(
         model,

@@ -21,24 +21,26 @@ def given_options(method: Method, pairs: Sequence[str]) -> dict[str, Any]:
     return options_by_method([method], pairs)[method.name]
 
 
-def options_by_method(methods: Sequence[Method], pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
+def options_by_method(
+    methods: Sequence[Method], pairs: Sequence[str], kind: str = "method"
+) -> dict[str, dict[str, Any]]:
     """Return for each method the given options that it has, as `given_options` does; one has to have each of them.
 
-    What none lists goes to those that pass further options on.
+    What none lists goes to those that pass further options on. kind: what errors call a method.
     """
-    found = all_of(*(lambda pair=pair: _pair(methods, pair) for pair in pairs))
+    found = all_of(*(lambda pair=pair: _pair(methods, pair, kind) for pair in pairs))
     listed = {name for method in methods for name in method.defaults}
     return {m.name: {k: v for k, v in found if k in m.defaults or (m.takes_any and k not in listed)} for m in methods}
 
 
-def _pair(methods: Sequence[Method], pair: str) -> tuple[str, Any]:
+def _pair(methods: Sequence[Method], pair: str, kind: str) -> tuple[str, Any]:
     name, equals, text = pair.partition("=")
     if not equals:
         raise InputError(f"'{pair}' is not NAME=VALUE")
     name = name.strip().replace("-", "_")
     if not any(name in method.defaults or method.takes_any for method in methods):
         of = " or ".join(f"'{method.name}'" for method in methods)
-        raise unknown(f"option of method {of}", [name], {name: None for m in methods for name in m.defaults})
+        raise unknown(f"option of {kind} {of}", [name], {name: None for m in methods for name in m.defaults})
     return name, _value(name, text.strip())
 
 

@@ -15,6 +15,7 @@ from onnxpath.attribution.attribute import attribute
 from onnxpath.attribution.attribution import Attribution
 from onnxpath.attribution.methods import METHODS
 from onnxpath.attribution.options import options_by_method
+from onnxpath.attribution.registry import Method
 from onnxpath.batch.fit import wanted_inputs
 from onnxpath.batch.inputs import InputItem, Loaded, read_input, read_item
 from onnxpath.batch.loaded import row_shape
@@ -63,6 +64,15 @@ def pathway_options(selector: str, sparsity: float | str, scope: str, seed: int)
     """
     score, _ = all_of(lambda: SELECTORS.get(selector), lambda: check_sparsity(sparsity, scope, selector))
     return {"seed": seed} if "seed" in (getattr(score, "__kwdefaults__", None) or {}) else {}
+
+
+def selector_options(selectors: Sequence[str], pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return for each selector the given options that it has, NAME=VALUE each; one has to have each of them.
+
+    Raises InputError, UnknownName, all problems at once.
+    """
+    entries = [Method(name, SELECTORS.get(name)) for name in selectors]  # type: ignore[arg-type]
+    return options_by_method(entries, pairs, "selector")
 
 
 def method_options(

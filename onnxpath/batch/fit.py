@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from onnxpath.attribution.methods import METHODS
 from onnxpath.attribution.perturb import BLACK_BOX
 from onnxpath.backward.walk import active_nodes
 from onnxpath.batch.loaded import Wanted
@@ -72,7 +73,7 @@ def check_attribution(model: Model, methods: Collection[str], target: int | None
     logits = resolve_target(model, target, 1, output).readout.name
     if set(methods) - BLACK_BOX:
         _check_gradient(model, model.sources, logits)
-    if "pathway-gradient" in methods:
+    if any("sparsity" in METHODS.get(name).defaults for name in methods):
         check_layers(model.layers(output))
 
 
