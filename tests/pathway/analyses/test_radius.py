@@ -7,7 +7,8 @@ import pytest
 
 import onnxpath
 from onnxpath.errors import InputError, UnsupportedOperator
-from tests.models import mlp, parse, sample, sample_images
+from onnxpath.pathway.analyses.radius import check_radius
+from tests.models import LARGE, REAL, mlp, parse, real_input, sample, sample_images
 from tests.pathway.analyses.region_oracle import NETWORKS, Oracle
 
 
@@ -255,6 +256,17 @@ def test_several_inputs_move_together():
 
 def radius_of_two(model, p, q):
     return onnxpath.linear_radius(onnxpath.load(model, providers="cpu"), {"p": [[float(p)]], "q": [[float(q)]]})
+
+
+@pytest.mark.parametrize("name", [*REAL, *LARGE])
+def test_real_networks_are_known_to_be_piecewise_affine(data_dir, name):
+    """Shape clutter, Pad and Slice shortcuts, ReLU6, Concat, pads of auto_pad: nothing of that bends."""
+    model = onnxpath.load(data_dir / "models" / f"{name}.onnx", providers="cpu")
+    check_radius(model)
+    if name.startswith(("resnet8", "mnist8")):
+        x = real_input(data_dir, name, 1)
+        (found,) = onnxpath.linear_radius(model, x, onnxpath.critical_pathway(model, x, sparsity=0.99), units=5)
+        assert 0 < found.radius < np.linalg.norm(x) and found.nearest.layer in found.layers
 
 
 # ------------------------------------------------------------------------------------------------ refusals
