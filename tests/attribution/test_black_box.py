@@ -212,7 +212,7 @@ def test_several_inputs_of_several_ranks_and_dtypes():
     check("shapley-value-sampling", shapley, baselines=baselines, n_samples=3)
 
 
-def slow_rise(model, x, target, n_masks, cells, p, seed):
+def slow_rise(model, x, target, n_masks, cells, p, seed, centred):
     """The authors' code, row by row: grids enlarged by scikit-image, shifted, cut; scores times masks."""
     from skimage.transform import resize
 
@@ -222,29 +222,29 @@ def slow_rise(model, x, target, n_masks, cells, p, seed):
     edges = -(-height // cells), -(-width // cells)
     shifts = rng.integers(0, edges, (n_masks, 2))
     large = tuple((cells + 1) * edge for edge in edges)
-    maps = np.zeros((rows, height, width))
+    masks, scores = [], []
     for grid, (down, right) in zip(grids, shifts, strict=True):
         mask = resize(grid.astype(float), large, order=1, mode="reflect", anti_aliasing=False)
-        mask = mask[down : down + height, right : right + width]
-        for row in range(rows):
-            y = run(model, {"image": (x[row : row + 1] * mask).astype(np.float32)})["logits"]
-            maps[row] += y[0, target[row]] * mask
-    return maps[:, None] / (n_masks * p)
+        masks.append(mask[down : down + height, right : right + width])
+        feeds = [{"image": (x[row : row + 1] * masks[-1]).astype(np.float32)} for row in range(rows)]
+        scores.append([run(model, feeds[row])["logits"][0, target[row]] for row in range(rows)])
+    weights = np.array(scores) - (np.mean(scores, 0) if centred else 0)
+    return np.einsum("nr,nhw->rhw", weights, np.array(masks))[:, None] / (n_masks * p)
 
 
 @pytest.mark.needs("skimage")
-@pytest.mark.parametrize(("cells", "p"), [(4, 0.5), (7, 0.3), (1, 0.5)])
-def test_rise_is_the_slow_plain_version(cells, p):
+@pytest.mark.parametrize(("cells", "p", "centred"), [(4, 0.5, False), (7, 0.3, True), (1, 0.5, False)])
+def test_rise_is_the_slow_plain_version(cells, p, centred):
     x = sample_images()[:2]
-    found = attribute(sample("digits_cnn"), x, "rise", [3, 0], n_masks=20, cells=cells, p=p, seed=9)
-    near = relative(found.values, slow_rise(sample("digits_cnn"), x, [3, 0], 20, cells, p, 9))
+    found = attribute(sample("digits_cnn"), x, "rise", [3, 0], n_masks=20, cells=cells, p=p, seed=9, centred=centred)
+    near = relative(found.values, slow_rise(sample("digits_cnn"), x, [3, 0], 20, cells, p, 9, centred))
     assert record("rise", "plain numpy and scikit-image, same masks", "digits_cnn", "float32", near) < 1e-5
 
 
 def test_rise_masks_vectors_sequences_and_channels_last():
     model = mlp()
     x = np.random.default_rng(0).normal(size=(2, 6)).astype(np.float32)
-    found = attribute(model, x, "rise", 1, n_masks=400, cells=6)
+    found = attribute(model, x, "rise", 1, n_masks=400, cells=6, centred=False)
     rng = np.random.default_rng(0)
     masks = (rng.random((400, 6)) < 0.5).astype(np.float64)
     assert not rng.integers(0, [1], (400, 1)).any()

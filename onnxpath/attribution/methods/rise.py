@@ -31,13 +31,15 @@ def rise(
     p: float = 0.5,
     seed: int = 0,
     channel_axis: int | None = None,
+    centred: bool = True,
 ) -> Maps:
-    """Return Σ F(x · m) m / (n p) over random soft masks m (Petsiuk et al., 2018).
+    """Return Σ (F(x · m) − mean F) m / (n p) over random soft masks m (Petsiuk et al., 2018, centred).
 
     n_masks: n, the same masks for all rows; cells: of a mask's grid, one number or one per masked axis; p: chance of a
     cell to be kept; seed: of the draw; channel_axis: of the input with its batch, along which masks are equal: default
-    the last one of embeddings and of pictures with channels last, none of vectors, else 1. F is the target's logit,
-    where the paper has its probability. Of several inputs each has masks of its own. Only runs the model.
+    the last one of embeddings and of pictures with channels last, none of vectors, else 1. centred: False is the
+    paper's map, without the mean: it is all of one sign and mostly shows how often a place was kept. F is the target's
+    logit, where the paper has its probability. Of several inputs each has masks of its own. Only runs the model.
     Raises InputError, ModelError (no float input or embedding).
     """
     if n_masks < 1 or not 0 < p < 1 or np.min(cells) < 1:
@@ -50,6 +52,8 @@ def rise(
         axis = _channel_axis(shape, name in feeds, channel_axis)
         masks[name] = Masks.draw(rng, shape, axis, n_masks, cells, p)
     total = {name: np.zeros(probe.feeds[name].shape) for name in probe.names}
+    kept = {name: np.zeros(m.soft(0).shape) for name, m in masks.items()}
+    means = np.zeros(len(probe.scores))
     drawn: dict[str, Array] = {}
 
     def masked(name: str, ks: Array, rows: Array, x: Array) -> Array:
@@ -58,8 +62,13 @@ def rise(
         return x * drawn[name]
 
     for _, rows, scores in probe.ask(n_masks, masked):
+        np.add.at(means, rows, scores / n_masks)
         for name, soft in drawn.items():
             np.add.at(total[name], rows, scores.reshape(-1, *[1] * (soft.ndim - 1)) * soft)
+            kept[name] += soft[rows == 0].sum(0)
+    if centred:
+        for name, sums in total.items():
+            sums -= means.reshape(-1, *[1] * (sums.ndim - 1)) * kept[name]
     axes = {name: [a for a, size in enumerate(m.sizes, 1) if size is not None] for name, m in masks.items()}
     told = "; ".join(f"'{name}' along axes {found}" for name, found in axes.items())
     return probe.result({name: t / (n_masks * p) for name, t in total.items()}, f"masked: {told}")
