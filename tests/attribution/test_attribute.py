@@ -11,14 +11,15 @@ import pytest
 import onnxpath
 from onnxpath.attribution.methods import METHODS
 from onnxpath.attribution.methods.cam import CAMS
-from onnxpath.attribution.methods.relevance import RELEVANCE
 from onnxpath.attribution.perturb import BLACK_BOX
 from onnxpath.errors import InputError, JobError, ModelError, OnnxPathError, UnknownName, UnsupportedOperator
 from onnxpath.rules.gradient import gradient
 from tests.models import SAMPLES, input_name, mlp, parse, real_input, relative, run, sample, sample_images
 
 RNG = np.random.default_rng(14)
+RELEVANCE = {"lrp", "rap"}
 NEED_A_LAYER = {"layer-activation", "layer-gradient-x-activation", "conductance", "internal-influence"}
+NEED_A_LAYER |= {"neuron-conductance"}
 DEEPLIFT = {"deeplift", "deeplift-shap"}
 every_method = pytest.mark.parametrize("method", [n for n in METHODS.names() if n not in NEED_A_LAYER])
 through_rules = pytest.mark.parametrize("method", [n for n in METHODS.names() if n not in {*BLACK_BOX, *NEED_A_LAYER}])

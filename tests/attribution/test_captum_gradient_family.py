@@ -292,6 +292,13 @@ def test_neuron(name):
     path = {"baselines": first.numpy(), "n_steps": STEPS}
     path = named(asked | path, "integrated-gradients")
     check("integrated-gradients", "NeuronIntegratedGradients", name, expected, **path)
+    for whole in (True, False):
+        oracle = captum.NeuronConductance(net, module, multiply_by_inputs=whole)
+        expected = oracle.attribute(x, place, first, TARGETS, n_steps=STEPS, method="gausslegendre").detach()
+        options = {"layer": layer, "neuron": place, "baselines": first.numpy(), "n_steps": STEPS}
+        title = "neuron-conductance" + ("" if whole else ", multiply_by_inputs=False")
+        options["multiply_by_inputs"] = whole
+        check("neuron-conductance", "NeuronConductance", name, expected, title, **options)
     if name not in RECTIFIED:
         return
     expected = captum.NeuronGuidedBackprop(net, module).attribute(x, place).detach()

@@ -15,6 +15,7 @@ RNG = np.random.default_rng(21)
 LAYER = ("layer-activation", "layer-gradient-x-activation", "conductance", "internal-influence")
 AVERAGES = ("expected-gradients", "gradient-shap", "deeplift-shap")
 NOISY = ("smoothgrad", "smoothgrad-squared", "vargrad")
+OF_A_LAYER = (*LAYER, "neuron-conductance")
 FAMILY = ("deeplift", "rectgrad", *AVERAGES, *NOISY)
 
 
@@ -314,7 +315,7 @@ def test_rectgrad_without_a_rectifier_says_so():
 # -------------------------------------------------------------------------------------------------------------- layers
 
 
-@pytest.mark.parametrize("method", LAYER)
+@pytest.mark.parametrize("method", OF_A_LAYER)
 def test_a_layer_has_to_be_named(method):
     x = sample_images()[:1]
     with pytest.raises(InputError, match="name the tensor whose map is wanted in `layer`"):
@@ -347,9 +348,27 @@ def test_conductance_sums_to_the_change_at_every_layer():
         assert np.abs(found.delta).max() <= 0.05 * np.abs(found.logits).max()
 
 
+def test_neuron_conductances_add_up_to_integrated_gradients():
+    """Over all units of a layer that all paths pass; what is no unit of it is refused."""
+    x, model = normal(3, 6), onnxpath.load(mlp(), providers="cpu")
+    asked = {"method": "neuron-conductance", "layer": "a0", "n_steps": 4}
+    parts = [onnxpath.attribute(model, x, 2, neuron=unit, **asked).values for unit in range(8)]
+    whole = onnxpath.attribute(model, x, 2, "integrated-gradients", n_steps=4)
+    assert relative(np.sum(parts, 0), whole.values) <= 1e-5
+    largest = attribute(model, x, "layer-activation", layer="a0").values.argmax(1)
+    found = onnxpath.attribute(model, x, 2, **asked)
+    assert relative(found.values, np.stack([parts[unit][i] for i, unit in enumerate(largest)])) <= 1e-6
+    alone = [onnxpath.attribute(model, x[i : i + 1], 2, **asked).values for i in range(3)]
+    assert relative(np.concatenate(alone), found.values) <= 1e-5
+    with pytest.raises(InputError, match="target 8 is out of range: 'a0' has entries 0 to 7 in a row"):
+        onnxpath.attribute(model, x, 2, neuron=8, **asked)
+    with pytest.raises(InputError, match="`neuron` is an entry of the layer"):
+        onnxpath.attribute(model, x, 2, neuron=np.ones((3, 8), np.float32), **asked)
+
+
 def test_a_layer_that_the_target_does_not_depend_on():
     model = parse("m (float[n, 4] x) => (float[n, 4] y, float[n, 4] z) { y = Relu(x); z = Tanh(x) }")
-    for method in LAYER[1:]:
+    for method in OF_A_LAYER[1:]:
         with pytest.raises(ModelError, match="no float path leads from z to y"):
             attribute(model, normal(2, 4), method, layer="z")
 
@@ -363,13 +382,13 @@ TOKENS = """m (int64[n, t] ids) => (float[n, 3] y) {
 TOKEN_WEIGHTS = {"E": normal(9, 4), "W": normal(4, 5), "S": normal(5), "U": normal(5, 3), "one": np.array([1])}
 
 
-@pytest.mark.parametrize("method", (*FAMILY, *LAYER))
+@pytest.mark.parametrize("method", (*FAMILY, *OF_A_LAYER))
 def test_models_of_token_ids(method):
     """The map is the embedding's; it is that of the model which begins there."""
     ids = RNG.integers(0, 9, (3, 6))
     after = TOKENS.replace("int64[n, t] ids", "float[n, t, 4] e").replace("e = Gather(E, ids); ", "")
     weights = {k: v for k, v in TOKEN_WEIGHTS.items() if k != "E"}
-    extra = {"layer": "a"} if method in LAYER else {}
+    extra = {"layer": "a"} if method in OF_A_LAYER else {}
     extra |= {"n_samples": 3} if "n_samples" in METHODS.get(method).defaults else {}
     found = attribute(parse(TOKENS, **TOKEN_WEIGHTS), ids, method, 1, **extra)
     expected = attribute(parse(after, **weights), TOKEN_WEIGHTS["E"][ids], method, 1, **extra)
@@ -377,7 +396,7 @@ def test_models_of_token_ids(method):
     assert relative(found.values, expected.values) <= 1e-5
 
 
-@pytest.mark.parametrize("method", (*FAMILY, *LAYER))
+@pytest.mark.parametrize("method", (*FAMILY, *OF_A_LAYER))
 def test_sixteen_bits(method):
     """Maps of a float16 model are float32 where products are taken, and near those of the float32 model."""
     weights = {"W": normal(6, 8), "U": normal(8, 3)}
@@ -385,7 +404,7 @@ def test_sixteen_bits(method):
     x = normal(4, 6)
     half = {k: v.astype(np.float16) for k, v in weights.items()}
     same = {k: v.astype(np.float32) for k, v in half.items()}
-    extra = {"layer": "a"} if method in LAYER else {}
+    extra = {"layer": "a"} if method in OF_A_LAYER else {}
     extra |= {"q": 50.0} if method == "rectgrad" else {}
     extra |= {"stdevs": 0.2, "n_samples": 3} if method in (*NOISY, "gradient-shap") else {}
     found = attribute(parse(text.replace("float[", "float16["), **half), x.astype(np.float16), method, 1, **extra)
