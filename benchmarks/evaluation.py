@@ -40,7 +40,7 @@ from onnxpath.evaluation.result import Score
 from onnxpath.evaluation.subject import Subject
 from onnxpath.files import write_bytes
 
-DIGITS = 5
+DIGITS = 4
 """Significant digits kept of every image's value; the tables' verdicts are computed from them."""
 
 

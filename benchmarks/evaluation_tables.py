@@ -11,6 +11,14 @@ from onnxpath.evaluation.evaluate import SAMPLES
 from onnxpath.evaluation.result import Score
 from onnxpath.evaluation.verdicts import judged
 
+NAMES = {
+    "pathway-gradient:selector=neuron-intgrad": "NeuronIntGrad",
+    "pathway-gradient": "NeuronMCT",
+    "prunegrad:perturbation=pgd": "PruneGrad-PGD",
+}
+"""Beginning of a label -> the papers' name; their options are said above the tables."""
+
+DECIMALS = 3
 MARKS = {"best": "**", "undecided": "*", "behind": "", "": ""}
 
 
@@ -42,9 +50,15 @@ def _table(metric: str, methods: dict[str, Any]) -> str:
     ]
     for label, cell in methods.items():
         row = [_spelled(by_place.get((label, variant))) for variant in variants]
-        name = f"({label})" if cell["baseline"] else f"`{label}`"
+        name = f"({label})" if cell["baseline"] else _named(label)
         lines.append(f"| {name} | " + " | ".join(row) + " |")
     return "\n".join(lines)
+
+
+def _named(label: str) -> str:
+    return next(
+        (name for start, name in NAMES.items() if label.startswith(start)), label.replace("lrp:composite=", "LRP ")
+    )
 
 
 def _scores(metric: str, label: str, cell: dict[str, Any]) -> list[Score]:
@@ -66,4 +80,4 @@ def _spelled(score: Score | None) -> str:
         return "n/a"
     mark = MARKS[score.against_best]
     beside = {"better": "", "undecided": " ≈", "worse": " ▼", "": ""}[score.against_baseline]
-    return f"{mark}{score.mean:.4f}{mark} [{score.low:.4f}, {score.high:.4f}]{beside}"
+    return f"{mark}{score.mean:.{DECIMALS}f}{mark} [{score.low:.{DECIMALS}f}, {score.high:.{DECIMALS}f}]{beside}"
