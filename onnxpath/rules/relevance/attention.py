@@ -67,6 +67,17 @@ def normalization_rule(operator: str, parameters: Mapping[str, Any]) -> Rule:
     return Rule(operator, CENTRING[operator](stabiliser), unfit=_beyond_data, why=ONLY_DATA)
 
 
+def centring_rule(operator: str, parameters: Mapping[str, Any]) -> Rule:
+    """x less its mean, as the linear layer that it is; the mean itself then passes nothing on."""
+    stabiliser = parameters.get("epsilon", STABILIZER) or None
+
+    def rule(op: Emitter, dy: Tensor, y: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor | None, ...]:
+        mean, s = B.inputs[0], divide(op, dy, y, stabiliser)
+        return op.Mul(A, op.Sub(s, op.ReduceMean(s, *mean.inputs[1:], **mean.attrs))), None
+
+    return Rule(operator, rule)
+
+
 ONLY_DATA = "its scale or bias depends on the input, and a relevance rule for that is not among these"
 
 

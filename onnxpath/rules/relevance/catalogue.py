@@ -90,6 +90,7 @@ KINDS: dict[str, Kind] = {
     "lrp-softmax": Kind(("Softmax",), attention.softmax_rule),
     "lrp-product": Kind(attention.PRODUCTS, attention.product_rule, EPSILON),
     "lrp-normalization": Kind((*attention.CENTRED, *attention.SCALED), attention.normalization_rule, EPSILON),
+    "lrp-centring": Kind(("Sub",), attention.centring_rule, EPSILON),
     "gradient": Kind(tuple(gradient.operators()), _gradient),
     "hold": Kind(tuple(gradient.operators()), lambda operator, given: Rule(operator, None)),
     "beta-smooth": Kind(("Relu",), _smooth, {"beta_smooth": BETA_SMOOTH}),

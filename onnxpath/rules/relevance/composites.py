@@ -16,7 +16,7 @@ from onnxpath.rules.relevance.attention import SPELLED
 from onnxpath.rules.relevance.base import POOLS, STABILIZER, SUMS, relevance
 from onnxpath.rules.relevance.catalogue import KINDS, kind_of
 from onnxpath.rules.relevance.lrp import RULES
-from onnxpath.rules.relevance.roles import DEVIATION, PRODUCT
+from onnxpath.rules.relevance.roles import CENTRING, DEVIATION, MEAN, PRODUCT
 from onnxpath.rules.ruleset import Rule, RuleSet
 
 CONVOLUTION = ("Conv", "ConvTranspose")
@@ -81,6 +81,8 @@ COMPOSITES: dict[str, Recipe] = {
             Entry("lrp-epsilon", CONVOLUTION),
             Entry("gradient", SPELLED),
             Entry("hold", ROOTS, role=DEVIATION),
+            Entry("hold", ("ReduceMean",), role=MEAN),
+            Entry("lrp-centring", role=CENTRING),
         )
     ),
     **{name: Recipe((Entry(name),)) for name in RULES if name.startswith("lrp-")},

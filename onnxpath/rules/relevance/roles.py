@@ -9,8 +9,8 @@ from onnxpath.graph.neurons import spelled_gates
 from onnxpath.graph.quantised import varies
 from onnxpath.graph.query import LINEAR, between, downstream, linear_roles
 
-PRODUCT, GATE, DEVIATION = "product", "gate", "deviation"
-ROLES = ("first_linear", "last_linear", PRODUCT, GATE, DEVIATION)
+PRODUCT, GATE, DEVIATION, CENTRING, MEAN = "product", "gate", "deviation", "centring", "mean"
+ROLES = ("first_linear", "last_linear", PRODUCT, GATE, DEVIATION, CENTRING, MEAN)
 CARRIED = ("Add", "Max", "Clip", "Cast", "Expand", "Unsqueeze", "Squeeze", "Reshape", "Identity")
 """What may stand between a root and the quotient by it: the other inputs are constants."""
 
@@ -20,18 +20,30 @@ def relevance_roles(graph: Graph, roots: Iterable[str], target: str) -> dict[str
 
     "first_linear", "last_linear": as in `linear_roles`; "product": a linear operator both of whose factors depend on
     the roots; "gate": what an activation that is spelled in several nodes multiplies its argument with (Sigmoid in
-    SiLU, Erf in GELU); "deviation": a root that does nothing but divide, as in normalizations that are spelled out.
+    SiLU, Erf in GELU); "deviation": a root that does nothing but divide, as in normalizations that are spelled out;
+    "centring": a Sub that takes a tensor's mean from it; "mean": that mean, where nothing else reads it.
     """
     roots = list(roots)
     roles = linear_roles(graph, roots, target)
     held = dict.fromkeys(spelled_gates(graph), GATE) | {n.name: DEVIATION for n in graph.nodes if _is_deviation(n)}
     moving = downstream(graph, roots, held)
+    for node in graph.nodes:
+        if _is_centring(node):
+            roles[node.name], roles[node.inputs[1].inputs[0].name] = (CENTRING,), (MEAN,)
     for node in between(graph, roots, [target]):
         if node.name in held:
             roles[node.name] = (held[node.name],)
         elif node.op in LINEAR and all(t.name in moving for t in node.inputs[:2]):
             roles[node.name] = (*roles.get(node.name, ()), PRODUCT)
     return roles
+
+
+def _is_centring(node: Node) -> bool:
+    if node.op != "Sub" or not node.inputs[1].inputs:
+        return False
+    (x, mean), maker = node.inputs, node.inputs[1].inputs[0]
+    whole = maker.op == "ReduceMean" and maker.inputs[0] is x and maker.attrs.get("keepdims", 1) == 1
+    return whole and all(n.op == "Sub" and n.inputs[0] is x and n.inputs[1] is mean for n in mean.outputs)
 
 
 def _is_deviation(node: Node) -> bool:
