@@ -50,10 +50,10 @@ def _cast_ends(graph, dtype):
     graph.node.extend(nodes)
 
 
-def quantised(path, folder, x, *, activations="QUInt8", per_channel=False, **options):
+def quantised(path, folder, x, *, activations="QUInt8", per_channel=False, exclude=(), **options):
     """The path of a model quantised by onnxruntime.quantization in QDQ form, calibrated on the rows of x.
 
-    activations: name of a QuantType; options: the quantizer's extra_options.
+    activations: name of a QuantType; exclude: nodes that stay float; options: the quantizer's extra_options.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -77,6 +77,7 @@ def quantised(path, folder, x, *, activations="QUInt8", per_channel=False, **opt
             activation_type=QuantType[activations],
             weight_type=QuantType.QInt8,
             per_channel=per_channel,
+            nodes_to_exclude=list(exclude),
             extra_options=options,
         )
     finally:
