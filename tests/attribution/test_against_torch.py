@@ -6,7 +6,7 @@ import pytest
 import onnxpath
 from onnxpath.pathway.quadrature import METHODS
 from onnxpath.pathway.selectors import SELECTORS
-from tests.models import SAMPLES, cosine, relative, sample, sample_images
+from tests.models import QUICK, SAMPLES, cosine, relative, sample, sample_images
 
 pytestmark = pytest.mark.needs("torch")
 every_model = pytest.mark.parametrize("name", SAMPLES)
@@ -111,7 +111,7 @@ def test_pathway_gradient(name, selector):
     from tests.pathway.torch_oracle import forward, input_gradient
 
     x = sample_images()[:4]
-    found = attribute(name, x, "pathway-gradient", selector=selector, sparsity=0.8)
+    found = attribute(name, x, "pathway-gradient", selector=selector, sparsity=0.8, **QUICK.get(selector, {}))
     layers = list(found.pathways[0].masks)
     masks = [torch.tensor(np.stack([p.masks[k] for p in found.pathways]), dtype=torch.float32) for k in layers]
 

@@ -10,7 +10,7 @@ from onnxpath.pathway.quadrature import METHODS, points
 from onnxpath.pathway.selectors import SELECTORS
 from onnxpath.pathway.selectors.neuron_intgrad import integrate
 from onnxpath.runtime.targets import resolve_target
-from tests.models import SAMPLES, mlp, parse, relative, run, sample, sample_images
+from tests.models import QUICK, SAMPLES, mlp, parse, relative, run, sample, sample_images
 
 RNG = np.random.default_rng(9)
 TARGETS = np.array([3, 0, 9])
@@ -57,7 +57,7 @@ def test_inactive_neurons(name):
 
     x = sample_images()[:3]
     for selector in SELECTORS.names():
-        found = scores(sample(name), x, TARGETS, selector).inactive
+        found = scores(sample(name), x, TARGETS, selector, **QUICK.get(selector, {})).inactive
         for off, a in zip(found.values(), forward(name, x)[1], strict=True):
             assert np.mean(off != (a <= 0).numpy()) <= 1e-4
     assert scores(sample("digits_vit"), x, TARGETS, "neuron-mct").inactive == {}
