@@ -19,8 +19,9 @@ import numpy as np
 
 import onnxpath
 from benchmarks.machine import machine
+from onnxpath.backward.target import TARGET
 from onnxpath.pathway.pathway import Pathway
-from onnxpath.pathway.programs import LOGITS, Setup, mask_name
+from onnxpath.pathway.programs import GRAD, LOGITS, Setup, mask_name
 from onnxpath.pathway.select import select
 from onnxpath.pathway.selectors import SELECTORS
 from onnxpath.runtime.model import Model
@@ -77,12 +78,31 @@ def pathways(found: Mapping[str, Mapping[str, np.ndarray]], row: int, sparsity: 
     return {name: {k: v[0] for k, v in layers.items()} for name, layers in every.items()}
 
 
-def keeps_prediction(model: Model, x: np.ndarray, paths: list[Pathway]) -> float:
-    """Fraction of rows whose prediction the masked network keeps."""
+def masked(model: Model, x: np.ndarray, paths: list[Pathway]) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of the masked network, and the length of the target's gradient in it, per row."""
     setup = Setup.of(model, resolve_target(model, None, len(x)))
     fed = {mask_name(n): np.stack([p.masks[n.name] for p in paths]).astype(np.float32) for n in setup.layers}
-    logits = setup.masked(False).run({**model.feeds(x), **fed})[LOGITS]
-    return float((logits.argmax(1) == [p.target for p in paths]).mean())
+    target = {TARGET: np.array([p.target for p in paths])}
+    found = setup.masked(True).run({**model.feeds(x), **fed, **target})
+    gradient = found[GRAD + model.sources[0]].reshape(len(x), -1)
+    return found[LOGITS], np.linalg.norm(gradient, axis=1)
+
+
+def slopes(name: str, count: int) -> dict[str, object]:
+    """How steep the masked networks are, and where their neurons lie: what a large radius may come from."""
+    model = onnxpath.load(SAMPLES / f"{name}.onnx", providers="cpu")
+    x = digits(count)
+    found, some = scores(model, x), onnxpath.critical_pathway(model, x)
+    result: dict[str, object] = {"layers": [layer.name for layer in some[0].layers]}
+    for sparsity in SPARSITIES:
+        by_row = [pathways(found, row, sparsity) for row in range(count)]
+        for selector in by_row[0]:
+            paths = [replace(p, masks=masks[selector]) for p, masks in zip(some, by_row, strict=True)]
+            result[f"{sparsity} {selector}"] = {
+                "gradient": masked(model, x, paths)[1].tolist(),
+                "kept": [float(np.mean([p.masks[layer].mean() for p in paths])) for layer in result["layers"]],
+            }
+    return result
 
 
 def measure(name: str, count: int) -> dict[str, object]:
@@ -109,7 +129,7 @@ def measure(name: str, count: int) -> dict[str, object]:
                 "density": float(
                     np.mean([np.mean(np.concatenate([m.ravel() for m in p.masks.values()])) for p in paths])
                 ),
-                "kept_prediction": keeps_prediction(model, x, paths),
+                "kept_prediction": float((masked(model, x, paths)[0].argmax(1) == [p.target for p in paths]).mean()),
             }
             print(
                 name,
@@ -159,6 +179,11 @@ def tables(result: Mapping[str, object]) -> str:
     for step in steps:
         cells = [f"{paths[f'{step} {n}']['off']:.0%} / {paths[f'{step} {n}']['kept_prediction']:.0%}" for n in names]
         lines.append(f"| {step} | {' | '.join(cells)} |")
+    lines += ["", f"| s | {' | '.join(names)} |", f"| --- |{' --- |' * len(names)}"]
+    for step in SPARSITIES:
+        found = [result["slopes"][f"{step} {n}"] for n in names]
+        cells = [f"{np.median(f['gradient']):.2g} ({', '.join(f'{k:.1%}' for k in f['kept'])})" for f in found]
+        lines.append(f"| {step} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -174,6 +199,8 @@ def main() -> None:
     for name in arguments.models:
         if name not in result:
             result[name] = measure(name, arguments.images or MODELS[name])
+        if "slopes" not in result[name]:
+            result[name]["slopes"] = slopes(name, arguments.images or MODELS[name])
         if arguments.json:
             arguments.json.write_text(json.dumps(result, indent=1) + "\n")
         print(f"\n{name}\n\n{tables(result[name])}\n")
