@@ -18,7 +18,7 @@ Shape = Sequence[int | None]
 TOKENS, FEATURES = "tokens", "features"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a run may have a million
 class InputItem:
     """One input of a run: an image file, one row of an array file or table, or one text.
 

@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import numpy as np
+import onnx
 import pytest
 
 import onnxpath
@@ -309,6 +310,19 @@ def test_token_ids_are_perturbed_themselves_and_embeddings_by_rise():
     assert attribute(model, ids, "rise", 1, n_masks=4, cells=3).values.shape == (2, 3, 4)
     with pytest.raises(InputError, match="give whole numbers"):
         attribute(model, ids, "feature-ablation", baselines=0.5)
+
+
+@pytest.mark.parametrize("method", ["feature-ablation", "occlusion", "shapley-value-sampling"])
+def test_any_float_tensor_may_be_perturbed(method):
+    """From the activations on, the network is one of its own."""
+    model, x = mlp(), np.random.default_rng(2).normal(size=(3, 6)).astype(np.float32)
+    found = onnxpath.attribute(onnxpath.load(model, providers="cpu"), x, 1, method, wrt=["a0"])
+    hidden = run(onnxpath.expose(model, ["a0"]), {"x": x}, outputs=["a0"])["a0"]
+    arrays = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    text = "m (float[n, 8] a0) => (float[n, 3] y) { z1 = Gemm(a0, W1, b1); a1 = Relu(z1); y = Gemm(a1, W2, b2) }"
+    rest = parse(text, **{name: value for name, value in arrays.items() if not name.endswith("0")})
+    expected = attribute(rest, hidden, method, 1)
+    assert list(found.maps) == ["a0"] and relative(found.values, expected.values) < 1e-5
 
 
 def forest(kind, labels):
