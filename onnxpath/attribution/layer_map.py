@@ -117,12 +117,15 @@ class LayerMap:
             wide = op.Unsqueeze(summed, [2]) if line else summed
             sized = op.Concat([1], sizes, axis=0) if line else sizes
             axes = list(range(2, 4 if line else 2 + len(at)))
-            made = op.Resize(wide, None, None, sized, axes=axes, **INTERPOLATE[interpolate])
-            flat = op.Squeeze(made, [1, 2] if line else [1])
+            sized_up = op.Resize(wide, None, None, sized, axes=axes, **INTERPOLATE[interpolate])
+            flat = op.Squeeze(sized_up, [1, 2] if line else [1])
             order = np.argsort(at).tolist()
             flat = flat if order == sorted(order) else op.Transpose(flat, perm=[0, *(1 + i for i in order)])
             single = [axis for axis in range(1, len(x.shape)) if axis not in at]
-            return op.Unsqueeze(flat, single) if single else flat
+            made = op.Unsqueeze(flat, single) if single else flat
+            # A Resize to sizes along some axes forgets what the others are called.
+            made.shape = [1 if axis in single else d for axis, d in enumerate(x.shape)]
+            return made
 
     @property
     def _any(self) -> Positions:

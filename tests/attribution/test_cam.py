@@ -366,3 +366,9 @@ def test_what_has_no_positions():
         attribute(sample("digits_cnn"), x, "grad-cam", interpolate="cubic")
     with pytest.raises(ModelError, match="where the positions of '/Relu_3_output_0' are in image is not known"):
         attribute(sample("digits_cnn"), x, "grad-cam", layer="/Relu_3_output_0")
+
+
+def test_a_compiled_map_declares_its_shape():
+    made = onnxpath.compile(sample("digits_cnn"), method="grad-cam")
+    dims = next(o for o in made.graph.output if o.name == "attribution").type.tensor_type.shape.dim
+    assert [d.dim_value or d.dim_param for d in dims] == ["batch", 1, 16, 16]
