@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -137,12 +139,14 @@ def spelled_program(
 
 
 def frozen(options: Mapping[str, Any]) -> list[Hashable]:
-    """Return options as a key; arrays by what they hold."""
+    """Return options as a key; arrays, and files that are named, by what they hold."""
     key: list[Hashable] = []
     for name, value in sorted(options.items()):
         array = np.asarray(value)
         plain = array.dtype == object or array.dtype.kind in "US"
         key.append((name, repr(value) if plain else (array.dtype.str, array.shape, array.tobytes())))
+        if isinstance(value, (str, os.PathLike)) and Path(value).is_file():
+            key.append((name, Path(value).read_bytes()))
     return key
 
 

@@ -46,11 +46,13 @@ def test_the_first_entry_that_takes_a_node_decides(tmp_path):
     assert np.array_equal(after, without) and not np.allclose(before, without)
 
 
-def test_an_entry_by_the_name_of_a_node():
-    rules = composite("epsilon-plus")
-    assert rules.find("Conv", "a") is rules.find("Conv", "b")
-    found = {name: composite(name).find("Conv", roles=["first_linear"]) for name in ("epsilon-plus-flat", "lrp-flat")}
-    assert all(found.values()) and composite("epsilon-plus-flat").find("Conv") is not None
+def test_a_file_that_was_changed_is_read_again(tmp_path):
+    model = onnxpath.load(sample("digits_cnn"), providers="cpu")
+    maps = []
+    for rule in ("lrp-epsilon", "lrp-zplus", "lrp-epsilon"):
+        path = written(tmp_path, f'[[rule]]\nrule = "{rule}"\n')
+        maps.append(onnxpath.attribute(model, sample_images()[:2], method="lrp", composite=path).values)
+    assert np.array_equal(maps[0], maps[2]) and not np.allclose(maps[0], maps[1])
 
 
 def test_extending_adds_to_what_is_there(tmp_path):
