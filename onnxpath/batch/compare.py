@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,11 +92,13 @@ def compare(
     total = rows_of(feeds)
     size = min(pair.one.rows_per_run(feeds), pair.other.rows_per_run(pair.feeds_of_other(feeds)))
     rows: list[Compared] = []
+    settled: Pair | None = None
     for start in range(0, total, size):
         part = {name: values[start : start + size] for name, values in feeds.items()}
         aim = target[start : start + size] if np.ndim(target) == 1 else target
         names = [str(index) for index in range(start, min(start + size, total))]
-        rows += [row for row, _ in pair.rows(part, names, [None] * len(names), aim)]
+        settled = settled or pair.settled(part, aim)
+        rows += [row for row, _ in settled.rows(part, names, [None] * len(names), aim)]
     return pair.comparison(rows, "one", "other")
 
 
@@ -141,6 +143,20 @@ class Pair:
         """Return the same inputs under the other model's names, in its dtypes."""
         return self.other.feeds({self.inputs[name]: values for name, values in feeds.items()})
 
+    def settled(self, feeds: Mapping[str, Array], target: Any = None) -> Pair:
+        """Return the pair with a sparsity in place of a rule for it: what the first model finds on these rows."""
+        how = self.settings
+        if not isinstance(how.sparsity, str):
+            return self
+        found = critical_pathway(
+            self.one, dict(feeds), target, how.selector, how.sparsity, how.scope, self.output, **how.selector_options
+        )
+        own: dict[str, Any] = {"sparsity": found[0].sparsity}
+        methods = {
+            name: {**options, **own} if "sparsity" in options else options for name, options in how.methods.items()
+        }
+        return replace(self, settings=replace(how, methods=methods, **own))
+
     def rows(
         self, feeds: Mapping[str, Array], names: Sequence[str], labels: Sequence[int | None], target: Any = None
     ) -> list[tuple[Compared, dict[str, NDArray[Any]]]]:
@@ -180,6 +196,9 @@ class Pair:
         for name, model in ((one, self.one), (other, self.other)):
             if model.named_rules:
                 told.append(f"{name}: rules '{model.rules.name}': {model.rules.about}")
+        if isinstance(self.settings.sparsity, str):
+            rule = self.settings.sparsity
+            told.append(f"sparsity by '{rule}': searched in {one} on the first inputs that run together, used for all")
         named = sum(p.by == BY_NAME for p in self.layers)
         ordered = len(self.layers) - named
         told.append(f"layers: {named} matched by name, {ordered} by order and shape")
@@ -205,11 +224,14 @@ def compare_items(
 ) -> Iterator[ComparedItem | Failed]:
     """Yield the comparison of each input, in order, or a Failed; classes: names by index, empty where unknown."""
     name = single_input(pair.one).name
+    settled: list[Pair] = []
 
     def run(batch: Batch) -> list[ComparedItem]:
         feeds = pair.one.feeds({name: np.stack([loaded.array for _, loaded in batch])})
         labels = [(label_of(item, classes or None) or (None, ""))[0] for item, _ in batch]
-        rows = pair.rows(feeds, [item.name for item, _ in batch], labels, target)
+        if not settled:
+            settled.append(pair.settled(feeds, target))
+        rows = settled[0].rows(feeds, [item.name for item, _ in batch], labels, target)
         return [
             ComparedItem(item, loaded, row, arrays) for (item, loaded), (row, arrays) in zip(batch, rows, strict=True)
         ]

@@ -129,6 +129,19 @@ def test_batches_change_nothing():
         np.testing.assert_allclose(a.differences, b.differences, atol=1e-5)
 
 
+def test_a_rule_for_the_sparsity_is_searched_once_and_used_for_both():
+    x, model = sample_images(), changed(CNN, "conv1.weight", 1.1)
+    rule = "softmax-change<=0.15"
+    (first, *_) = onnxpath.critical_pathway(CNN, x, sparsity=rule)
+    found = onnxpath.compare(CNN, model, x, sparsity=rule)
+    same = onnxpath.compare(CNN, model, x, sparsity=first.sparsity)
+    assert [row.overlap for row in found.inputs] == pytest.approx([row.overlap for row in same.inputs], abs=1e-3)
+    assert [r.maps["pathway-gradient"].cosine for r in found.inputs] == pytest.approx(
+        [r.maps["pathway-gradient"].cosine for r in same.inputs], abs=1e-3
+    )
+    assert any("sparsity by 'softmax-change<=0.15': searched in one" in note for note in found.notes)
+
+
 def test_nodes_between_layers():
     graph = onnxpath.load(mlp()).graph
     names = [n.name for n in onnxpath.load(mlp()).layers()]
