@@ -8,11 +8,11 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import onnx
 
-import onnxpath
 from onnxpath.errors import InputError, JobError
 from onnxpath.explainer.picture import IMAGE, OVERLAY
 from onnxpath.files import write_bytes
@@ -43,7 +43,7 @@ def write_page(
     files = runtime_files(runtime)
     facts = {p.key.removeprefix("onnxpath."): p.value for p in model.metadata_props}
     settings = {
-        "version": onnxpath.__version__,
+        "version": version("onnxpath"),
         "method": facts.get("method", ""),
         "options": facts.get("options", ""),
         "target": facts.get("target", ""),
