@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from onnxpath.report.data import Item, RunFacts
 
 DEFAULT_METHODS = ["pathway-gradient", "gradient"]
+SIDES = {"one": "A", "other": "B"}
 
 
 def compare(
@@ -144,31 +145,35 @@ def _page(
         summary=summarise_comparison(found),
         quantised=is_quantised(pair.other) and not is_quantised(pair.one),
         classes=names,
-        items=[_item(job, items[row.name], names) for row in to_show(found)],
+        items=[_item(job, pair, items[row.name]) for row in to_show(found)],
         failures=[data.Failure(f.item.name, f.error) for f in failures],
         warnings=job.warnings,
     )
     write_report(job.out, page)
 
 
-def _item(job: Job, item: InputItem, names: list[str]) -> Item:
+def _item(job: Job, pair: Pair, item: InputItem) -> Item:
     """Return an input as the page shows it: its picture read once more, its maps from the arrays that were written."""
     import numpy as np
 
     from onnxpath.batch.explain import Failed, read_inputs
     from onnxpath.report import build, data
-    from onnxpath.report.colour import make_map
 
     (read,) = read_inputs(job.model, [item], job.preprocess)
-    axis = build.map_channel_axis(job.model, job.preprocess)
-    shown = data.Item(item.name, str(item.path), arrays=_arrays(item.name))
-    shown.shown = None if isinstance(read, Failed) else read[1].shown
+    loaded = None if isinstance(read, Failed) else read[1]
     with np.load(job.out / _arrays(item.name)) as arrays:
-        held = [(name, arrays[name]) for name in arrays.files if name.startswith("map_")]
-    for name, values in held:
-        method, _, side = name.removeprefix("map_").rpartition("_")
-        shown.maps.append(make_map(f"{method} in {'A' if side == 'one' else 'B'}", values, axis))
-    return shown
+        held = {name.removeprefix("map_"): arrays[name] for name in arrays.files if name.startswith("map_")}
+    named = {
+        f"{method} in {SIDES[side]}": held[f"{method}_{side}"] for method in pair.settings.methods for side in SIDES
+    }
+    axis = build.map_channel_axis(job.model, job.preprocess)
+    return data.Item(
+        item.name,
+        str(item.path),
+        arrays=_arrays(item.name),
+        maps=build.maps(named, axis, {}, loaded.parts if loaded else None),
+        shown=loaded.shown if loaded else None,
+    )
 
 
 def _run(job: Job, pair: Pair) -> RunFacts:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnxpath.attribution.attribute import attribute
 from onnxpath.batch.comparable import check_outputs, fitting, match_inputs
 from onnxpath.batch.comparison import Compared, Comparison, LayerPair, compared
-from onnxpath.batch.explain import Batch, Failed, in_batches, method_options, pathway_options
-from onnxpath.batch.fit import check_attribution, check_pathway, single_input
+from onnxpath.batch.explain import Batch, Failed, in_batches, method_options, pathway_options, stacked
+from onnxpath.batch.fit import check_attribution, check_pathway
 from onnxpath.batch.inputs import InputItem, Loaded, label_of
 from onnxpath.batch.likeness import relative_difference
 from onnxpath.batch.matching import BY_NAME, linear_nodes, match_layers
@@ -223,11 +223,10 @@ def compare_items(
     pair: Pair, items: Sequence[InputItem], preprocess: Preprocess, classes: Sequence[str], target: int | None = None
 ) -> Iterator[ComparedItem | Failed]:
     """Yield the comparison of each input, in order, or a Failed; classes: names by index, empty where unknown."""
-    name = single_input(pair.one).name
     settled: list[Pair] = []
 
     def run(batch: Batch) -> list[ComparedItem]:
-        feeds = pair.one.feeds({name: np.stack([loaded.array for _, loaded in batch])})
+        feeds = pair.one.feeds(stacked(pair.one, batch))
         labels = [(label_of(item, classes or None) or (None, ""))[0] for item, _ in batch]
         if not settled:
             settled.append(pair.settled(feeds, target))

@@ -6,10 +6,12 @@ import shutil
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 import onnxpath
 from onnxpath.batch.likeness import likeness
 from tests.batch.test_compare import changed
+from tests.batch.token_models import classifier
 from tests.cli.program import CLASSES, CNN, IMAGES, PREPROCESS, refused, run, tree
 from tests.formats import quantised
 from tests.models import mlp, sample, sample_images
@@ -163,3 +165,30 @@ def test_two_sample_models_of_one_task(tmp_path):
     """Other layers altogether: what can be compared is, and what cannot is said."""
     done = compare(CNN, sample("digits_resnet"), IMAGES, *RUN, "-o", tmp_path / "out", "--json").json
     assert done["summary"]["agreement"] > 0.8 and any("no partner" in note for note in done["notes"])
+
+
+def test_rows_of_a_table(tmp_path):
+    onnx.save(mlp(), tmp_path / "one.onnx")
+    onnx.save(mlp(np.random.default_rng(5)), tmp_path / "other.onnx")
+    rows = np.random.default_rng(1).normal(size=(4, 6)).round(3)
+    (tmp_path / "rows.csv").write_text("a,b,c,d,e,f\n" + "".join(",".join(map(str, r)) + "\n" for r in rows))
+    out = tmp_path / "out"
+    done = compare(tmp_path / "one.onnx", tmp_path / "other.onnx", tmp_path / "rows.csv", "-o", out, "--json").json
+    found = onnxpath.compare(tmp_path / "one.onnx", tmp_path / "other.onnx", rows.astype(np.float32))
+    assert done["summary"]["agreement"] == found.agreement and done["summary"]["logits"] > 0
+    assert 'class="vector"' in (out / "compare.html").read_text()
+
+
+def test_token_ids(tmp_path):
+    model = classifier(inputs=("input_ids", "attention_mask"))
+    onnx.save(model, tmp_path / "one.onnx")
+    (table,) = (t for t in model.graph.initializer if t.name == "w")
+    table.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(table), "w"))
+    onnx.save(model, tmp_path / "other.onnx")
+    records = [{"input_ids": ids, "attention_mask": [1] * len(ids)} for ids in ([2, 4, 6, 3], [2, 5, 3])]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    out = tmp_path / "out"
+    done = compare(tmp_path / "one.onnx", tmp_path / "other.onnx", tmp_path / "texts.jsonl", "-o", out, "--json").json
+    assert done["summary"]["inputs"] == 2 and done["summary"]["first_diverging"]
+    with np.load(sorted((out / "arrays").glob("*.npz"))[0]) as arrays:
+        assert arrays["map_gradient_one"].shape[1] == 8
