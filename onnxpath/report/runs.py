@@ -201,8 +201,8 @@ def _notes(one: Run, other: Run, rows: list[Compared], pairs: tuple[LayerPair, .
         told.append(f"methods of one run alone are left out: {', '.join(lost)}")
     if apart := sum(not row.same_target for row in rows):
         told.append(
-            f"{apart} inputs were explained for different classes in the two runs; their pathways and maps are left "
-            "out of the averages (--target explains one class in both)"
+            f"explained for different classes in the two runs: {apart} of {len(rows)} inputs, whose pathways and maps "
+            "are left out of the averages (--target explains one class in both)"
         )
     return told
 

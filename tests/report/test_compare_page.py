@@ -1,6 +1,7 @@
 """The page of a comparison: every section on none, one and many, in text and in a browser."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -59,6 +60,14 @@ def test_nothing_changed_is_said_with_what_that_is_worth():
     share = 1.96**2 / (count + 1.96**2)  # Wilson's bound where nothing was seen
     assert f"No prediction changes on these {count} inputs. Fewer than {share * 100:.1f} %" in text
     assert "No layer's activations differ by more than 100 %" in text
+
+
+def test_margins_of_another_class_tell_nothing_about_the_prediction():
+    made = comparisons.page(comparisons.comparison(40))
+    assert "The surest of them" in render(made)
+    changed = made.comparison.changed
+    apart = [replace(row, one=replace(row.one, target=(row.one.prediction + 1) % 3)) for row in changed]
+    assert "The surest of them" not in render(comparisons.page(replace(made.comparison, inputs=tuple(apart))))
 
 
 def test_json_holds_every_input():
