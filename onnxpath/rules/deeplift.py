@@ -8,14 +8,15 @@ goes as in Captum. Softmax, normalizations and attention go through their spelli
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from onnxpath.errors import UnsupportedOperator, unknown
+from onnxpath.graph.again import compute_again
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Constant, Node, Tensor, array_of, onnx_dtype, rank, subgraphs
-from onnxpath.graph.query import inputs_of
+from onnxpath.graph.ir import Constant, Tensor, array_of, onnx_dtype, rank
 from onnxpath.lowering.cast import accumulator, in_dtype
 from onnxpath.rules.gradient import gradient
 from onnxpath.rules.movement import MOVEMENT
@@ -29,9 +30,11 @@ EPSILON = 1e-10
 
 LINEAR = (
     *("Add", "Sub", "Sum", "Mean", "Neg", "CumSum", "ReduceSum", "ReduceMean"),
-    *("AveragePool", "GlobalAveragePool", "Resize", "Col2Im", "BatchNormalization"),
+    *("AveragePool", "GlobalAveragePool", "Resize", "Col2Im"),
 )
-PRODUCTS = ("Mul", "MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum")
+PRODUCTS = {"Mul": 2, "MatMul": 2, "Einsum": 2, "Gemm": 3, "Conv": 3, "ConvTranspose": 3}
+"""Operator -> how many inputs may differ: two factors and a summand."""
+
 ELEMENTWISE = (
     *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Clip", "Max", "Min", "Shrink"),
     *("Sigmoid", "HardSigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Swish", "Mish", "Gelu"),
@@ -46,50 +49,28 @@ SPELLED = (
 SMALLEST = 1e-30
 """What a sum of exponentials is at least, which it is unless logits fell by 69 and more."""
 
-SAME_EITHER_WAY = ("Shape", "Size", "IsNaN", "IsInf")
-"""Operators whose output does not tell an input from its baseline, as far as values are finite."""
-
 SEVERAL = "more than one of its inputs depends on the input, and DeepLIFT's rules do not divide between those"
 UNKNOWN = "DeepLIFT has no rule for it; choose integrated-gradients, which needs gradients alone"
-
-
-def at_baselines(op: Emitter, nodes: Sequence[Node], reference: Reference) -> None:
-    """Compute nodes again from the tensors that `reference` holds, and enter what they make.
-
-    nodes: in topological order; those that read none of these tensors are not computed again. Raises
-    UnsupportedOperator for nodes with subgraphs.
-    """
-    for node in nodes:
-        if node.op in SAME_EITHER_WAY or not any(t.name in reference for t in inputs_of(node)):
-            continue
-        if any(True for _ in subgraphs(node)):
-            raise UnsupportedOperator(
-                f"node '{node.name}' ({node.op}) has subgraphs that depend on the input: {UNKNOWN}"
-            )
-        with op.serving(node.name, "baseline"):
-            inputs = [reference.get(t.name, t) for t in node.inputs]
-            several = {"outputs": len(node.outputs)} if len(node.outputs) > 1 else {}
-            made = getattr(op, node.op)(*inputs, **several, **node.attrs)
-        for tensor, again in zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=True):
-            again.shape = list(tensor.shape) if tensor.shape is not None else again.shape
-            reference[tensor.name] = again
 
 
 def deeplift(reference: Reference, epsilon: float = EPSILON, softmax: str = "complete") -> RuleSet:
     """Return the rule set for a graph.
 
-    reference: what `at_baselines` entered; epsilon: see EPSILON; softmax: a key of SOFTMAX. Raises UnknownName.
+    reference: the sources' baselines, and what `compute_again` made of them; epsilon: see EPSILON; softmax: a key of
+    SOFTMAX. Raises UnknownName.
     """
     if softmax not in SOFTMAX:
         raise unknown("rule of Softmax", [softmax], SOFTMAX)
     rules = RuleSet("deeplift", about="multipliers between an input and its baseline, by the rescale rule")
     rules.adopt(gradient, (*MOVEMENT, *LINEAR))
-    for operator in PRODUCTS:
-        rules.enter(Rule(operator, _product(operator, reference), broadcasts=True, unfit=_three, why=SEVERAL))
+    for operator, factors in PRODUCTS.items():
+        product = _product(operator, reference)
+        rules.enter(Rule(operator, product, broadcasts=True, unfit=partial(_more_than, factors), why=SEVERAL))
+    rules.enter(Rule("BatchNormalization", _scaled, several=True, unfit=partial(_more_than, 1), why=SEVERAL))
     rules.enter(Rule("Div", _quotient(reference), broadcasts=True))
     for operator in ELEMENTWISE:
         rescaled = _rescaled(operator, reference, epsilon)
-        rules.enter(Rule(operator, rescaled, broadcasts=True, unfit=_several, why=SEVERAL))
+        rules.enter(Rule(operator, rescaled, broadcasts=True, unfit=partial(_more_than, 1), why=SEVERAL))
     for operator, best in WINNERS.items():
         rules.enter(Rule(operator, _winner(operator, best, reference, epsilon)))
     rules.enter(Rule("Softmax", SOFTMAX[softmax](reference, epsilon)))
@@ -100,13 +81,17 @@ def deeplift(reference: Reference, epsilon: float = EPSILON, softmax: str = "com
     return rules
 
 
-def _several(inputs: Sequence[int]) -> bool:
-    return len(inputs) > 1
+def _more_than(count: int, inputs: Sequence[int]) -> bool:
+    return len(inputs) > count
 
 
-def _three(inputs: Sequence[int]) -> bool:
-    """True where three factors would take part; the third input of Gemm and of Conv is a summand."""
-    return len(inputs) > 3
+def _scaled(op: Emitter, dy: Any, y: Any, *inputs: Any, training_mode: int = 0, **attributes: Any) -> Any:
+    """BatchNormalization with statistics of its own, which are linear."""
+    rule = gradient.find("BatchNormalization")
+    assert rule is not None and rule.function is not None
+    if training_mode:
+        raise UnsupportedOperator(f"BatchNormalization '{y[0].name}' is in training mode: {UNKNOWN}")
+    return rule.function(op, dy, y, *inputs, **attributes)
 
 
 def _exact(operator: str) -> Callable[..., Tensor | None]:
@@ -259,7 +244,7 @@ def _spelled(spell: Callable[..., Any] | None, reference: Reference) -> Callable
                 reference.setdefault(t.name, reference[stood_for])
         start = len(op.graph.nodes)
         made = spell(op, *inputs, **attributes)
-        at_baselines(op, list(op.graph.nodes[start:]), reference)
+        compute_again(op, list(op.graph.nodes[start:]), reference)
         return made
 
     return both

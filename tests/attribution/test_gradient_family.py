@@ -46,6 +46,7 @@ PARTS = {
     "attention": "t = Transpose<perm = [0, 1, 3, 2]>(x); q = MatMul(x, t); p = Softmax(q); a = MatMul(p, x)",
     "softmax of the middle axis": "a = Softmax<axis = 2>(x)",
     "einsum": 'a = Einsum<equation = "nchw,nchv->ncwv">(x, x)',
+    "normalized batches": "a = BatchNormalization(x, C, C, C, V)",
     "overlapping max-pool": "a = MaxPool<kernel_shape = [3, 3], strides = [1, 2], pads = [1, 1, 1, 1]>(x)",
     "global max-pool": "a = GlobalMaxPool(x)",
     "largest and smallest": "u = ReduceMax(x, last); v = ReduceMin(x, last); a = Sub(u, v)",
@@ -61,7 +62,8 @@ PARTS = {
 }  # fmt: skip
 CONSTANTS = {
     "S": normal(5), "B": normal(5), "S2": normal(4, 5), "C": normal(6), "C1": np.abs(normal(6, 1, 1)),
-    "M": normal(4, 5), "last": np.array([3]), "one": np.float32(0.3), "two": np.float32(2), "zero": np.float32(0),
+    "M": normal(4, 5), "V": np.abs(normal(6)),
+    "last": np.array([3]), "one": np.float32(0.3), "two": np.float32(2), "zero": np.float32(0),
     "scales": np.float32([1, 1, 2, 2]), "K": normal(6, 6, 3, 3),
 }  # fmt: skip
 
@@ -131,12 +133,12 @@ def test_overlapping_windows_of_max_pool():
 def test_deeplift_of_operators_without_a_rule():
     model = parse(
         "m (float[n, 6] x) => (float[n, 6] y) { a = Relu(x); b = Max(x, a); c = Pow(b, a); d = LogSoftmax(c); "
-        "y = Neg(d) }"
+        'y = Einsum<equation = "ni,ni,ni->ni">(d, d, d) }'
     )
     with pytest.raises(UnsupportedOperator) as error:
         attribute(model, normal(2, 6), "deeplift")
     text = str(error.value)
-    assert text.startswith("no deeplift rule for 3 operators on the way from 'y' to 'x':")
+    assert text.startswith("no deeplift rule for 4 operators on the way from 'y' to 'x':")
     for line in (
         "Max (opset 21): node",
         "Pow (opset 21): node",

@@ -22,10 +22,11 @@ from onnxpath.attribution.registry import (
 from onnxpath.attribution.spelling import Spelling, fed_name
 from onnxpath.backward.walk import active_nodes
 from onnxpath.errors import UnsupportedOperator
+from onnxpath.graph.again import compute_again
 from onnxpath.graph.ir import Node, Tensor
 from onnxpath.graph.query import upstream
 from onnxpath.pathway.programs import Setup
-from onnxpath.rules.deeplift import EPSILON, Reference, at_baselines
+from onnxpath.rules.deeplift import EPSILON, Reference
 from onnxpath.rules.deeplift import deeplift as deeplift_rules
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array, Session
@@ -44,7 +45,7 @@ def deeplift_graph(
     # Before anything is made, so that all nodes without a rule are named.
     path = active_nodes(graph, rules, [spelling.logits.name], spelling.sources)
     ahead = upstream(graph, [spelling.logits.name])
-    at_baselines(op, [n for n in graph.nodes if any(t.name in ahead for t in n.outputs)], reference)
+    compute_again(op, [n for n in graph.nodes if any(t.name in ahead for t in n.outputs)], reference)
     _require_floats(path, reference, spelling.sources)
     found = spelling.gradients(rules)
     if not multiply_by_inputs:
