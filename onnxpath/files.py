@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,23 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+PART = ".part"
+"""Suffix of a file that is being written; what a killed run leaves of them is rubbish."""
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file in one step: into a temporary file beside it, which then takes its name. Raises JobError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    write_pieces(path, [data])
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file as `write_bytes` does, from pieces that are never in memory together. Raises JobError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(data)
+            with temporary.open("wb") as file:
+                file.writelines(pieces)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from onnxpath.errors import InputError
 VALUE_KEYS = ("images", "x")
 SIDE_KEYS = ("labels", "classes")
 TOKENS = "tokens"
+
+# Threads that want the same file wait for the first of them to read it.
+_ONE_READER = threading.Lock()
 
 _DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
@@ -59,7 +63,8 @@ def read_rows(path: Path, input_rank: int) -> Rows:
         stamp = path.stat().st_mtime_ns
     except OSError as error:
         raise InputError(f"array file {path.name} cannot be read: {error.strerror or error}") from error
-    return _read_rows(path, stamp, input_rank)
+    with _ONE_READER:
+        return _read_rows(path, stamp, input_rank)
 
 
 @lru_cache(maxsize=1)
@@ -110,7 +115,8 @@ def read_named(path: Path, wanted: Wanted) -> NamedRows | None:
     if path.suffix.lower() != ".npz" or wanted.ids is None:
         return None
     try:
-        return _read_named(path, path.stat().st_mtime_ns, wanted)
+        with _ONE_READER:
+            return _read_named(path, path.stat().st_mtime_ns, wanted)
     except _DAMAGED as error:
         raise InputError(f"array file {path.name} cannot be read: {error or type(error).__name__}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -16,6 +16,7 @@ from onnxpath.attribution.attribution import Attribution
 from onnxpath.attribution.methods import METHODS
 from onnxpath.attribution.options import options_by_method
 from onnxpath.attribution.registry import Method
+from onnxpath.batch.ahead import in_order
 from onnxpath.batch.fit import wanted_inputs
 from onnxpath.batch.inputs import InputItem, Loaded, read_input, read_item
 from onnxpath.batch.loaded import row_shape
@@ -29,6 +30,9 @@ from onnxpath.pathway.sparsity import check_sparsity
 from onnxpath.rules.relevance.composite_file import composite_of
 from onnxpath.runtime.model import Model, rows_of
 
+READERS = 4
+"""Threads that read and decode inputs beside the session."""
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -36,7 +40,7 @@ class Explained:
 
     loaded: the model input and the picture; logits: the model's output row; target: the explained entry; maps: method
     -> map of the input's shape; deltas: method -> convergence delta where it has one; pathway: of the pathway method,
-    None without one; seconds: this input's share of its batch.
+    None without one; seconds: this input's share of its batch; searched: method -> sparsity that a rule led to.
     """
 
     item: InputItem
@@ -47,6 +51,7 @@ class Explained:
     deltas: Mapping[str, float]
     pathway: Pathway | None
     seconds: float
+    searched: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,17 +117,29 @@ def method_options(
 def read_inputs(
     model: Model, items: Sequence[InputItem], preprocess: Preprocess
 ) -> Iterator[tuple[InputItem, Loaded] | Failed]:
-    """Yield each input as the model wants it, or a Failed."""
+    """Yield each input as the model wants it, or a Failed, in order; files are read and decoded ahead in threads."""
     wanted = wanted_inputs(model)
     info = wanted.main
-    for item in items:
+
+    def read(item: InputItem) -> tuple[InputItem, Loaded] | Failed:
         try:
-            yield read_input(item, preprocess, wanted) or (
+            return read_input(item, preprocess, wanted) or (
                 item,
                 read_item(item, preprocess, row_shape(info), np.dtype(info.dtype), input_name=info.name),
             )
         except InputError as error:
-            yield Failed(item, str(error))
+            return Failed(item, str(error))
+
+    # A tokenizer is set up anew for each text, so that two threads cannot share it.
+    return in_order(read, items, READERS if wanted.ids is None else 1, _bytes)
+
+
+def _bytes(read: tuple[InputItem, Loaded] | Failed) -> int:
+    if isinstance(read, Failed):
+        return 0
+    loaded = read[1]
+    shown = 0 if loaded.shown is None else loaded.shown.nbytes
+    return loaded.array.nbytes + shown + sum(other.nbytes for other in loaded.others.values())
 
 
 Batch: TypeAlias = list[tuple[InputItem, Loaded]]
@@ -141,15 +158,23 @@ def _shapes(loaded: Loaded) -> list[tuple[int, ...]]:
 
 
 def in_batches(
-    model: Model, items: Sequence[InputItem], preprocess: Preprocess, run: Callable[[Batch], Sequence[Result]]
+    model: Model,
+    items: Sequence[InputItem],
+    preprocess: Preprocess,
+    run: Callable[[Batch], Sequence[Result]],
+    unit: int | None = None,
 ) -> Iterator[Result | Failed]:
     """Yield the result of each input, in order; one that cannot be read or run is a Failed and stops nothing.
 
-    run: takes inputs of one shape, as many as the memory budget allows, and returns a result for each.
+    run: takes inputs of one shape, as many as the memory budget allows, and returns a result for each; unit: every so
+    many inputs a new batch begins, whatever came before, so that results do not depend on where a run began.
     """
     batch: Batch = []
     size = 1
-    for read in read_inputs(model, items, preprocess):
+    for index, read in enumerate(read_inputs(model, items, preprocess)):
+        if unit and index % unit == 0:
+            yield from _attempt(batch, run)
+            batch = []
         if isinstance(read, Failed):
             yield from _attempt(batch, run)
             batch = []
@@ -190,25 +215,28 @@ def explain_items(
     methods: Mapping[str, Mapping[str, Any]],
     target: int | None = None,
     output: str | None = None,
+    unit: int | None = None,
 ) -> Iterator[Explained | Failed]:
     """Yield the attribution maps of each input, in order, or a Failed.
 
     methods: attribution method -> its options, of which a rule for the sparsity is searched on the first inputs that
-    run together, and serves all; target: explained entry, default each input's largest.
+    run together, and serves all; target: explained entry, default each input's largest; unit: see `in_batches`.
     """
     asked = {name: dict(options) for name, options in methods.items()}
+    ruled = [name for name, options in methods.items() if isinstance(options.get("sparsity"), str)]
 
     def run(batch: Batch) -> list[Explained]:
         x = stacked(model, batch)
         began = time.perf_counter()
         results = {name: attribute(model, x, target, name, output, **options) for name, options in asked.items()}
-        for name, result in results.items():
-            if isinstance(asked[name].get("sparsity"), str) and result.pathways:
-                asked[name]["sparsity"] = result.pathways[0].sparsity
+        for name in ruled:
+            if found := results[name].pathways:
+                asked[name]["sparsity"] = found[0].sparsity
+        searched = {name: s for name in ruled if not isinstance(s := asked[name]["sparsity"], str)}
         seconds = (time.perf_counter() - began) / len(batch)
-        return [_explained(item, loaded, row, results, seconds) for row, (item, loaded) in enumerate(batch)]
+        return [_explained(item, loaded, row, results, seconds, searched) for row, (item, loaded) in enumerate(batch)]
 
-    return in_batches(model, items, preprocess, run)
+    return in_batches(model, items, preprocess, run, unit)
 
 
 def activation_items(
@@ -242,7 +270,12 @@ def _has_rows(tensor: Tensor, array: NDArray[Any], rows: int, fixed: bool) -> bo
 
 
 def _explained(
-    item: InputItem, loaded: Loaded, row: int, results: Mapping[str, Attribution], seconds: float
+    item: InputItem,
+    loaded: Loaded,
+    row: int,
+    results: Mapping[str, Attribution],
+    seconds: float,
+    searched: Mapping[str, float],
 ) -> Explained:
     first = next(iter(results.values()))
     return Explained(
@@ -254,4 +287,5 @@ def _explained(
         deltas={name: float(result.delta[row]) for name, result in results.items() if result.delta is not None},
         pathway=next((r.pathways[row] for r in results.values() if r.pathways is not None), None),
         seconds=seconds,
+        searched=searched,
     )
