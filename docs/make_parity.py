@@ -20,7 +20,7 @@ PACKAGES = ("onnx", "onnxruntime", "onnxruntime-gpu", "torch", "captum", "zennit
 HEAD = """# Parity with Captum and Zennit
 
 Each shared method and its namesake elsewhere, or where there is none a plain loop over the published formula, on the
-same network, inputs, targets and options: relative L2 over all rows. float32 is ONNX Runtime's CPU provider, float64 the
+same network, inputs, targets and options: relative L2 over all rows. float32 is ONNX Runtime on the CPU, float64 the
 same graph in onnx's reference evaluator; the other side computes in float64 wherever float64 is compared. The goal is
 {float32:.0e} in float32 and {float64:.0e} in float64. Written by the tests themselves, {when}:
 
