@@ -123,7 +123,7 @@ def measure(name: str, count: int) -> dict[str, object]:
             paths = [replace(p, masks=masks[selector]) for p, masks in zip(some, by_row, strict=True)]
             radii = onnxpath.linear_radius(model, x, paths)
             table[f"{sparsity} {selector}"] = {
-                "radius": [r.radius for r in radii],
+                "radius": [r.radius if np.isfinite(r.radius) else None for r in radii],
                 "off": float(np.mean([r.off_fraction for r in radii if r.off_fraction is not None])),
                 "pooling_ends": float(np.mean([r.nearest is not None and "Pool" in r.nearest.op for r in radii])),
                 "density": float(
@@ -135,15 +135,19 @@ def measure(name: str, count: int) -> dict[str, object]:
                 name,
                 sparsity,
                 selector,
-                f"median {np.median(table[f'{sparsity} {selector}']['radius']):.3g}",
+                f"median {np.median(radii_of(table[f'{sparsity} {selector}'])):.3g}",
                 flush=True,
             )
     return {**result, "paths": table}
 
 
-def compared(one: list[float], other: list[float]) -> dict[str, float]:
+def radii_of(entry: Mapping[str, object]) -> np.ndarray:
+    """Radii of all rows; JSON has no infinity, so that None stands for it."""
+    return np.array([np.inf if radius is None else radius for radius in entry["radius"]])
+
+
+def compared(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     """Ratio of radii, image by image: geometric mean, its bootstrap interval of 95 %, how often it is above 1."""
-    a, b = np.asarray(one), np.asarray(other)
     known = np.isfinite(a) & np.isfinite(b) & (a > 0) & (b > 0)
     logs = np.log(a[known] / b[known])
     draws = np.random.default_rng(0).integers(0, len(logs), (BOOTSTRAPS, len(logs)))
@@ -166,13 +170,13 @@ def tables(result: Mapping[str, object]) -> str:
     whole = f"{np.median(result['whole']):.2g}"
     lines.append(f"| 0 (whole network) |{f' {whole} |' * len(names)}")
     for step in steps:
-        cells = [f"{np.median(paths[f'{step} {name}']['radius']):.2g}" for name in names]
+        cells = [f"{np.median(radii_of(paths[f'{step} {name}'])):.2g}" for name in names]
         lines.append(f"| {step} | {' | '.join(cells)} |")
     lines += ["", f"| s | {' | '.join(f'mct : {name}' for name in CONTROLS)} |", f"| --- |{' --- |' * len(CONTROLS)}"]
     for step in steps:
         cells = []
         for name in CONTROLS:
-            c = compared(paths[f"{step} neuron-mct"]["radius"], paths[f"{step} {name}"]["radius"])
+            c = compared(radii_of(paths[f"{step} neuron-mct"]), radii_of(paths[f"{step} {name}"]))
             cells.append(f"{c['ratio']:.2g} [{c['low']:.2g}, {c['high']:.2g}], {c['wins']:.0%}")
         lines.append(f"| {step} | {' | '.join(cells)} |")
     lines += ["", f"| s | {' | '.join(names)} |", f"| --- |{' --- |' * len(names)}"]
@@ -202,7 +206,7 @@ def main() -> None:
         if "slopes" not in result[name]:
             result[name]["slopes"] = slopes(name, arguments.images or MODELS[name])
         if arguments.json:
-            arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+            arguments.json.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
         print(f"\n{name}\n\n{tables(result[name])}\n")
 
 
