@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from onnxpath_cli.compare_runs import command, compare_runs, is_run, now, show
-from onnxpath_cli.job import Job, go_through, leave, prepare
+from onnxpath_cli.job import go_through, leave, prepare
 from onnxpath_cli.options import (
     ClassNames,
     Json,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from onnxpath.batch.comparison import Comparison
     from onnxpath.batch.inputs import InputItem
     from onnxpath.report.data import Item, RunFacts
+    from onnxpath.report.prepare import Job
 
 DEFAULT_METHODS = ["pathway-gradient", "gradient"]
 SIDES = {"one": "A", "other": "B"}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from onnxpath_cli.job import Job, leave, prepare
+from onnxpath_cli.job import leave, prepare
 from onnxpath_cli.options import Inputs, Json, ModelPath, OutFolder, Output, PreprocessFile, Providers, Rules, Target
 from onnxpath_cli.output import print_json, progress, say
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
     from onnxpath.batch.inputs import InputItem
     from onnxpath.evaluation.subject import Subject
+    from onnxpath.report.prepare import Job
 
 DEFAULT_METHODS = "pathway-gradient,gradient"
 DEFAULT_METRICS = "lerf,morf,deletion,insertion"

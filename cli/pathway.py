@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from onnxpath_cli.job import Job, go_through, prepare, tell
+from onnxpath_cli.job import go_through, prepare, tell
 from onnxpath_cli.options import (
     ClassNames,
     Inputs,
@@ -31,6 +31,7 @@ from onnxpath_cli.study import told, write_study
 if TYPE_CHECKING:
     from onnxpath.batch.pathways import Traced
     from onnxpath.pathway.pathway import Pathway
+    from onnxpath.report.prepare import Job
 
 DEFAULT_SELECTOR = "neuron-mct"
 

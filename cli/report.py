@@ -7,11 +7,11 @@ import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from onnxpath_cli.job import Job, go_through, leave, prepare
+from onnxpath_cli.job import go_through, leave, prepare
 from onnxpath_cli.options import (
     ClassNames,
     Composite,
@@ -34,6 +34,9 @@ from onnxpath_cli.options import (
     Wrt,
 )
 from onnxpath_cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from onnxpath.report.prepare import Job
 
 DEFAULT_METHODS = ["pathway-gradient", "gradient"]
 

@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onnxpath_cli.job import Job
-
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
     from onnxpath.pathway.pathway import Pathway
     from onnxpath.report.data import RunFacts
+    from onnxpath.report.prepare import Job
     from onnxpath.report.study import Study
 
 

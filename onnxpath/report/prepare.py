@@ -1,0 +1,107 @@
+"""A run that is checked before it starts: model, inputs, preprocessing, classes and options, all problems at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from onnxpath.batch.fit import wanted_inputs
+from onnxpath.batch.inputs import InputItem, find_files, find_inputs, is_picture
+from onnxpath.batch.preprocess import Preprocess, load_preprocess
+from onnxpath.batch.tokenizer import load_tokenizer
+from onnxpath.errors import InputError, all_of
+from onnxpath.report.write import check_writable
+from onnxpath.runtime.model import Model, load
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked run: the model, what to read and how, the verb's options, where results go, warnings for the user."""
+
+    model: Model
+    items: list[InputItem]
+    preprocess: Preprocess
+    classes: list[str]
+    options: Any
+    out: Path
+    warnings: list[str]
+
+
+def prepare(
+    model: Any,
+    inputs: Sequence[Path],
+    out: Path,
+    preprocess: Path | None,
+    providers: str,
+    classes: Path | None = None,
+    output: str | None = None,
+    rules: str = "gradient",
+    options: Callable[[], Any] = dict,
+    fits: Callable[[Model], Any] = lambda model: None,
+    loads: Callable[[], Model] | None = None,
+    tokenizer: Path | None = None,
+    wrt: str | None = None,
+) -> Job:
+    """Check all that a verb was given before any work starts, and raise all problems as one error.
+
+    options: checks the verb's own options and returns those to run with; fits: checks the loaded model, before the
+    first input is read; loads: loads it, default with the rules that are named; tokenizer: of texts, instead of the
+    preprocess file's; wrt: the tensor that maps are of, None for the default.
+    """
+    loaded, chosen, names, settings, *_ = all_of(
+        loads or (lambda: load(model, providers, rules=rules, wrt=[wrt] if wrt else None)),
+        lambda: _preparation(preprocess, tokenizer),
+        lambda: read_classes(classes),
+        options,
+        lambda: find_files(inputs),
+        lambda: check_writable(out),
+    )
+    all_of(lambda: wanted_inputs(loaded), lambda: fits(loaded), loaded.require_kernels)
+    wanted = wanted_inputs(loaded)
+    rank = wanted.rank
+    items = find_inputs(inputs, rank, wanted)
+    names, warnings = _fitting(loaded, names, output) if names else ([], [])
+    warnings += [] if preprocess else _unprepared(items, rank)
+    return Job(loaded, items, chosen, names, settings, out, warnings)
+
+
+def _preparation(preprocess: Path | None, tokenizer: Path | None) -> Preprocess:
+    chosen = load_preprocess(preprocess) if preprocess else Preprocess()
+    chosen = replace(chosen, tokenizer=str(tokenizer)) if tokenizer else chosen
+    if chosen.tokenizer is not None:
+        load_tokenizer(chosen.tokenizer)
+    return chosen
+
+
+def read_classes(path: Path | None) -> list[str]:
+    """Return class names, one a line; a leading WordNet id is left out."""
+    if path is None:
+        return []
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"class names '{path}' cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"class names '{path}' are not UTF-8 text: {error}; give one name a line") from error
+    return [re.sub(r"^n\d{8}\s+", "", line.strip()) for line in lines if line.strip()]
+
+
+def _unprepared(items: list[InputItem], rank: int) -> list[str]:
+    # All rows of an array file are of one kind, so one of them is looked at.
+    if any(is_picture(item, rank) for item in items if not item.row):
+        return ["no --preprocess was given: pictures went into the model as RGB values from 0 to 255"]
+    return []
+
+
+def _fitting(model: Model, names: list[str], output: str | None) -> tuple[list[str], list[str]]:
+    """Return the class names, none where the output has no classes, and warnings about them."""
+    shape = model.graph.tensor(model.readout(output).name).shape or []
+    sizes = [size for size in shape[1:] if size != 1]
+    if len(sizes) > 1:
+        return [], [f"the output is {'×'.join(map(str, sizes))}, so that class names do not apply"]
+    if sizes and isinstance(sizes[0], int) and sizes[0] != len(names):
+        return names, [f"there are {len(names)} class names and {sizes[0]} outputs; names may be off"]
+    return names, []
