@@ -55,6 +55,7 @@ def load(
     memory: int = MEMORY,
     rules: str = gradient.name,
     wrt: Sequence[str] | None = None,
+    threads: int | None = None,
 ) -> Model:
     """Load a model for explaining.
 
@@ -62,25 +63,27 @@ def load(
     "cuda"; memory: bytes that one run may hold, which sets how many rows go together; rules: what goes backwards in
     every program of the model, "gradient" | "straight-through" (an estimate for quantised models, named in every
     result); wrt: names of float tensors that attribution is about, inputs or computed ones whose first axis counts
-    rows, default the float inputs, or the only embedding of a model of token ids. A Model is returned as it is, or
+    rows, default the float inputs, or the only embedding of a model of token ids; threads: of one operator on the CPU,
+    default one per core. A Model is returned as it is, or
     with another `wrt`. Raises ModelError, UnsupportedOperator, ProviderError, UnknownName.
     """
     if isinstance(source, Model):
         same = wrt is None or list(wrt) == source.wrt
-        return source if same else Model(source.graph, source.provider, source.path, source.memory, source.rules, wrt)
+        return source if same else source.about(wrt)
     table = rule_set(rules)
     provider = resolve(providers)
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None
     graph = source if isinstance(source, Graph) else freed(load_graph(source), provider)
     graph.notes += [note for note in estimates(graph, table) if note not in graph.notes]
-    return Model(graph, provider, path, memory, table, wrt)
+    return Model(graph, provider, path, memory, table, wrt, threads)
 
 
 class Model:
     """A canonized graph with its sessions.
 
     graph: the canonized graph, never changed; provider: "cpu" | "cuda"; path: the file, None for bytes and protos;
-    rules: what goes backwards in its programs; wrt: what attribution is about, None for the default.
+    rules: what goes backwards in its programs; wrt: what attribution is about, None for the default; threads: of one
+    operator, None for the default.
     """
 
     def __init__(
@@ -91,12 +94,14 @@ class Model:
         memory: int = MEMORY,
         rules: RuleSet = gradient,
         wrt: Sequence[str] | None = None,
+        threads: int | None = None,
     ) -> None:
         self.graph = graph
         self.provider = provider
         self.path = path
         self.memory = memory
         self.rules = rules
+        self.threads = threads
         self.wrt = None if wrt is None else named_sources(graph, wrt)
         self._together: bool | None = None
         self._sessions: dict[Hashable, Session] = {}
@@ -153,12 +158,16 @@ class Model:
         """
         return default_sources(self.graph) if self.wrt is None else self.wrt
 
+    def about(self, wrt: Sequence[str] | None) -> Model:
+        """Return the model with another `wrt`, None for the default."""
+        return Model(self.graph, self.provider, self.path, self.memory, self.rules, wrt, self.threads)
+
     def beginning_at(self, names: Sequence[str]) -> Model:
         """Return the model in which computed tensors are inputs, beside its own; made when first asked for."""
         key = tuple(names)
         if key not in self._later:
             graph = begin_at(self.graph, names)
-            self._later[key] = Model(graph, self.provider, None, self.memory, self.rules, self.sources)
+            self._later[key] = Model(graph, self.provider, None, self.memory, self.rules, self.sources, self.threads)
         return self._later[key]
 
     @property
@@ -191,7 +200,7 @@ class Model:
         """Return the session of a program, building it when first asked for; keep=False forgets it after use."""
         if key in self._sessions:
             return self._sessions[key]
-        session = Session(build(), self.provider)
+        session = Session(build(), self.provider, threads=self.threads)
         if keep:
             self._sessions[key] = session
         return session

@@ -50,15 +50,18 @@ def _share_allocator() -> None:
 class Session:
     """An ONNX Runtime session of one program.
 
-    model: the program; provider: "cpu" | "cuda"; optimise: "all" | "basic" | "none".
-    Raises ProviderError where the provider has no kernels for the program's dtypes, all named; ModelError with ONNX
+    model: the program; provider: "cpu" | "cuda"; optimise: "all" | "basic" | "none"; threads: of one
+    operator, None for ONNX Runtime's default, one per core. Raises ProviderError where the provider has no kernels for the program's dtypes, all named; ModelError with ONNX
     Runtime's words where the program does not load for another reason.
     """
 
-    def __init__(self, model: onnx.ModelProto, provider: str = "cpu", optimise: str = "all") -> None:
+    def __init__(
+        self, model: onnx.ModelProto, provider: str = "cpu", optimise: str = "all", threads: int | None = None
+    ) -> None:
         self.provider = provider
         names = [NAMES["cuda"], NAMES["cpu"]] if provider == "cuda" else [NAMES["cpu"]]
         options = session_options(optimise)
+        options.intra_op_num_threads = threads or 0
         try:
             if not needs_external_data(model):
                 self._session = ort.InferenceSession(model.SerializeToString(), options, providers=names)
