@@ -19,9 +19,14 @@ def track(steps: Collection[T], what: str) -> Iterator[T]:
     """Pass the steps of a computation on, and tell the listener after each how many are done."""
     for done, step in enumerate(steps, 1):
         yield step
-        listener = _listener.get()
-        if listener is not None:
-            listener(what, done, len(steps))
+        tell(what, done, len(steps))
+
+
+def tell(what: str, done: int, total: int) -> None:
+    """Tell the listener how many steps are done."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(what, done, total)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpath.report.balance import Conservation
+from onnxpath.report.figures import Figures, correct
 
 Shape = tuple[int | str | None, ...]
 
@@ -210,9 +211,7 @@ class Item:
     @property
     def correct(self) -> bool | None:
         """Whether the first prediction is the label; None where one of them is not known."""
-        if self.label is None or self.label.index is None or not self.predictions:
-            return None
-        return self.predictions[0].index == self.label.index
+        return correct(self)
 
 
 @dataclass
@@ -225,7 +224,11 @@ class Failure:
 
 @dataclass
 class Report:
-    """Everything that a report says. onnxpath: the version that made it; conservation: of each method of relevance."""
+    """Everything that a report says.
+
+    onnxpath: the version that made it; items: those that the page shows; conservation: of each method of relevance;
+    figures: of all inputs that were explained, default of the items; not in the JSON.
+    """
 
     page: ClassVar[str] = "report"
 
@@ -237,3 +240,8 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     conservation: list[Conservation] = field(default_factory=list)
+    figures: Figures = field(default_factory=Figures, repr=False, compare=False, metadata=_NOT_IN_JSON)
+
+    def __post_init__(self) -> None:
+        if not self.figures.count:
+            self.figures = Figures(self.items)

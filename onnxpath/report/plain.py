@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,30 @@ def as_plain(value: object) -> Any:
 
 def to_json(report: PageData) -> str:
     """Return a page's JSON as text: UTF-8 safe, indented, in a stable order."""
-    plain = {"schema": SCHEMA, **as_plain(report)}
-    if isinstance(report, Report):
-        plain["summary"] = as_plain(summarise(report))
-    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return "".join(json_pieces(report))
+
+
+def json_pieces(report: PageData, rows: Iterable[str] | None = None) -> Iterator[str]:
+    """Yield the text of `to_json` in pieces, a report's inputs one by one.
+
+    rows: the JSON text of each input, default those of the items. What cannot be written raises before the first piece.
+    """
+    if not isinstance(report, Report):
+        yield _text({"schema": SCHEMA, **as_plain(report)}) + "\n"
+        return
+    plain = {"schema": SCHEMA, **as_plain(replace(report, items=[])), "summary": as_plain(summarise(report))}
+    # Line breaks inside of texts are escaped, so that this is the one place where it stands.
+    before, after = _text(plain).split('\n "items": []')
+    yield before + '\n "items": ['
+    for index, row in enumerate(map(compact, report.items) if rows is None else rows):
+        yield f"{',' if index else ''}\n  {row}"
+    yield f"\n ]{after}\n"
+
+
+def compact(value: object) -> str:
+    """Return report data as JSON text on one line."""
+    return json.dumps(as_plain(value), ensure_ascii=False, allow_nan=False)
+
+
+def _text(plain: Any) -> str:
+    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from onnxpath.report.data import Report
@@ -29,28 +28,26 @@ class Summary:
 
 
 def summarise(report: Report) -> Summary:
-    """Count and average over the items of a report."""
-    judged = [item.correct for item in report.items if item.correct is not None]
-    paths = [item.pathway for item in report.items if item.pathway is not None]
-    kept = sum(path.kept for path in paths)
+    """Count and average over all inputs of a report."""
+    figures = report.figures
+    judged, kept = figures.known("correct"), figures.known("kept")
     return Summary(
-        inputs=len(report.items) + len(report.failures),
-        explained=len(report.items),
+        inputs=figures.count + len(report.failures),
+        explained=figures.count,
         failed=len(report.failures),
         labelled=len(judged),
-        correct=sum(judged),
-        accuracy=sum(judged) / len(judged) if judged else None,
-        pathways=len(paths),
-        kept=kept,
-        kept_fraction=kept / len(paths) if paths else None,
+        correct=int(sum(judged)),
+        accuracy=_mean(judged),
+        pathways=len(kept),
+        kept=int(sum(kept)),
+        kept_fraction=_mean(kept),
         sparsity=report.run.sparsity,
-        mean_density=_mean(path.density for path in paths),
-        mean_base_sparsity=_mean(path.base_sparsity for path in paths),
-        mean_dead_fraction=_mean(path.dead_fraction for path in paths),
-        mean_margin=_mean(path.margin for path in paths),
+        mean_density=_mean(figures.known("density")),
+        mean_base_sparsity=_mean(figures.known("base_sparsity")),
+        mean_dead_fraction=_mean(figures.known("dead_fraction")),
+        mean_margin=_mean(figures.known("margin")),
     )
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None

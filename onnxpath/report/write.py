@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpath.files import save_npz, unwritable, write_bytes
+from onnxpath.files import save_npz, unwritable, write_bytes, write_pieces
 from onnxpath.report.data import Item, PageData
 from onnxpath.report.page import render
-from onnxpath.report.plain import as_plain, to_json
+from onnxpath.report.plain import as_plain, json_pieces
 
 DATA, ARRAYS = "report.json", "arrays"
 
@@ -43,16 +43,16 @@ def check_writable(folder: Path) -> None:
             part.rmdir()
 
 
-def write_report(folder: Path, report: PageData) -> Path:
+def write_report(folder: Path, report: PageData, rows: Iterable[str] | None = None) -> Path:
     """Write a page and its JSON (report.html, report.json, or its kind's names) into the folder; return its path.
 
-    Both are finished in memory before the first one replaces a file of that name. Raises JobError.
+    rows: what the JSON holds of each input, default the page's items. Each file is whole before it replaces another of
+    its name, and the page is drawn before the first one does. Raises JobError.
     """
-    folder = Path(folder)
-    page, facts = folder / f"{report.page}.html", folder / f"{report.page}.json"
-    texts = {facts: to_json(report), page: render(report)}
-    for path, text in texts.items():
-        write_bytes(path, text.encode("utf-8"))
+    page, facts = Path(folder, f"{report.page}.html"), Path(folder, f"{report.page}.json")
+    text = render(report).encode("utf-8")
+    write_pieces(facts, (piece.encode("utf-8") for piece in json_pieces(report, rows)))
+    write_bytes(page, text)
     return page
 
 

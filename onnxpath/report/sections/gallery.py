@@ -37,4 +37,5 @@ def gallery(report: Report) -> str:
         for index, item in enumerate(report.items)
     ]
     counts = [(name, label, sum(name in tile["tags"] for tile in tiles)) for name, label in FILTERS.items()]
-    return render_template("gallery.html", tiles=tiles, filters=[entry for entry in counts if entry[2]])
+    filters = [entry for entry in counts if entry[2]]
+    return render_template("gallery.html", tiles=tiles, filters=filters, explained=report.figures.count)

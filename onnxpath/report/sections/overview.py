@@ -10,18 +10,14 @@ from onnxpath.report.template import render_template
 @section("overview", "Overview", order=20)
 def overview(report: Report) -> str:
     """Counts, accuracy, kept predictions, density against sparsity, and how they spread."""
-    paths = [item.pathway for item in report.items if item.pathway is not None]
-    first = [item.predictions[0].softmax for item in report.items if item.predictions]
-    confidence = [value for value in first if value is not None]
-    densities = [path.density for path in paths]
-    margins = [path.margin for path in paths if path.margin is not None]
+    confidence, densities, margins = (report.figures.known(name) for name in ("confidence", "density", "margin"))
     dense_top = max([0.0, *densities]) * 1.25 or 1.0
     charts = [
         ("Confidence", "softmax of the first prediction", histogram(confidence, 0.0, 1.0)),
         ("Density", "fraction of neurons kept", histogram(densities, 0.0, min(1.0, dense_top))),
         ("Margin", "target logit minus the next, pathway only", _spread(margins)),
     ]
-    many = len(report.items) > 1
+    many = report.figures.count > 1
     return render_template(
         "overview.html", s=summarise(report), report=report, charts=[c for c in charts if c[2] is not None and many]
     )
