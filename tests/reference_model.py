@@ -14,7 +14,7 @@ from tests.reference_ops import fixes
 class ReferenceSession:
     """Stands in for onnxpath's session."""
 
-    def __init__(self, model, provider="cpu", optimise="all"):
+    def __init__(self, model, provider="cpu", **options):
         self.provider = provider
         self.inputs = [i.name for i in model.graph.input]
         self.outputs = [o.name for o in model.graph.output]
