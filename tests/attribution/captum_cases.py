@@ -63,6 +63,7 @@ SHARED = {
     "LayerGradientShap": Shared("gradient-shap", "layer", limit=DRAWN),
     "LayerFeatureAblation": Shared("feature-ablation", "layer", {"baselines": 0}),
     "LayerLRP": Shared("lrp", "layer", EPSILON),
+    "NeuronConductance": Shared("neuron-conductance", "option"),
     "NeuronGradient": Shared("gradient", "neuron"),
     "NeuronIntegratedGradients": Shared("integrated-gradients", "neuron"),
     "NeuronGuidedBackprop": Shared("guided-backprop", "neuron"),
@@ -112,9 +113,10 @@ def listed(value):
 
 
 def arguments_of(entry, algorithm):
-    """The arguments of Captum's call, with enough draws."""
+    """The arguments of Captum's call, with enough draws, and a quadrature whose weights sum to one."""
     drawn = {"n_samples": DRAWS} if "gradientshap" in algorithm.replace("-", "").lower() else {}
-    return entry["attribute_args"] | drawn
+    quadrature = {"method": "gausslegendre"} if algorithm == "NeuronConductance" else {}
+    return entry["attribute_args"] | drawn | quadrature
 
 
 def through(made):
@@ -192,6 +194,8 @@ def by_onnxpath(entry, shared, made):
         (tensor,) = tensors
         return maps(tensor, neuron_of(entry, values_at(made, [tensor], None)[tensor]), made.inputs)
     if shared.at == "option":
+        if "neuron" in known:
+            options["neuron"] = tuple_of(arguments["neuron_selector"])
         return [m for tensor in tensors for m in maps(made.result, target, made.inputs, layer=tensor)]
     if shared.at == "layer":
         if "baselines" in known and "baselines" not in shared.options:

@@ -33,7 +33,8 @@ python -m tests.attribution.captum_sweep
 
 The Softmax of Captum's `BasicModel_ConvNet` is left out on both sides: its last weights are all ones, so that nothing
 depends on the input behind it, and maps would be rounding errors. `NoiseTunnel` is `smoothgrad` with the method as
-`base`; `predictor` is Captum's own algorithm calling `onnxpath.predictor`.
+`base`; `predictor` is Captum's own algorithm calling `onnxpath.predictor`. `NeuronConductance` is asked for with the
+quadrature gausslegendre: the weights of Captum's trapezoid, its default there, sum to (n − 1) / n.
 
 """
 
