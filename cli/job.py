@@ -74,10 +74,15 @@ def tell(
 
 def leave(job: Job, failures: list[Failed]) -> None:
     """Print warnings and the inputs that failed; exit code 1 where some failed, 2 where all did."""
-    for warning in job.warnings:
+    end(job.warnings, [failure.error for failure in failures], len(job.items))
+
+
+def end(warnings: list[str], errors: list[str], inputs: int) -> None:
+    """Print warnings and the errors of inputs that failed; exit code 1 where some of them did, 2 where all did."""
+    for warning in warnings:
         complain(f"warning: {warning}")
-    if failures:
-        complain(f"{len(failures)} of {len(job.items)} inputs failed:")
-        for failure in failures:
-            typer.echo(f"  {failure.error}", err=True)
-        raise typer.Exit(SOME_FAILED if len(failures) < len(job.items) else NOTHING_DONE)
+    if errors:
+        complain(f"{len(errors)} of {inputs} inputs failed:")
+        for error in errors:
+            typer.echo(f"  {error}", err=True)
+        raise typer.Exit(SOME_FAILED if len(errors) < inputs else NOTHING_DONE)

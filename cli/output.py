@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import typer
@@ -35,27 +36,44 @@ def few(names: Sequence[str], most: int = 10, hint: str = "") -> str:
 
 
 def progress(values: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Pass values on and show a bar with rate and remaining time on standard error, where that is a terminal.
+    """Pass values on and show how many are done, as `watching` does."""
+    from onnxpath.progress import tell
 
-    A second bar shows the steps of what takes many for one input or batch (greedy, dgr, ...).
+    with watching():
+        tell(what, 0, total)
+        for done, value in enumerate(values, 1):
+            yield value
+            tell(what, done, total)
+
+
+@contextmanager
+def watching() -> Iterator[None]:
+    """Show what is told of progress on standard error, where that is a terminal: bars with rate and remaining time.
+
+    The first is the run's; others show the steps of what takes many for one input or batch (greedy, dgr, ...).
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 
     from onnxpath.progress import listening
 
+    class Rate(TextColumn):
+        """Steps a second."""
+
+        def render(self, task: Task) -> Any:
+            speed = task.finished_speed or task.speed
+            self.text_format = f"{speed:.3g}/s" if speed else ""
+            return super().render(task)
+
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(""), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        inner: dict[str, TaskID] = {}
+        bars: dict[str, TaskID] = {}
 
         def show(part: str, done: int, steps: int) -> None:
-            if part not in inner:
-                inner[part] = bar.add_task(f"  {part}", total=steps)
-            bar.update(inner[part], completed=done, total=steps)
+            if part not in bars:
+                bars[part] = bar.add_task(f"  {part}" if bars else part, total=steps)
+            bar.update(bars[part], completed=done, total=steps)
 
         with listening(show):
-            for value in values:
-                yield value
-                bar.advance(task)
+            yield

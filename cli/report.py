@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from typer import Option
 
-from onnxpath_cli.job import go_through, leave, prepare
+from onnxpath_cli.job import end
 from onnxpath_cli.options import (
     ClassNames,
     Composite,
@@ -33,10 +30,7 @@ from onnxpath_cli.options import (
     TokenizerFile,
     Wrt,
 )
-from onnxpath_cli.output import print_json, say
-
-if TYPE_CHECKING:
-    from onnxpath.report.prepare import Job
+from onnxpath_cli.output import print_json, say, watching
 
 DEFAULT_METHODS = ["pathway-gradient", "gradient"]
 
@@ -65,84 +59,55 @@ def report(
     title: Annotated[str | None, Option("--title", help="Title of the page.")] = None,
     rules: Rules = "gradient",
     providers: Providers = "auto",
+    threads: Annotated[
+        int | None, Option("--threads", min=1, help="Of one operator on the CPU; default one per core.")
+    ] = None,
+    unit: Annotated[
+        int | None,
+        Option("--unit", min=1, help="Inputs that are finished together; a stopped run loses no more. Default to 64."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Explain every input and write report.html, report.json and arrays/.
 
-    The page holds all of its pictures and needs no network. Inputs that fail are listed on it.
+    The page holds all of its pictures and needs no network. Inputs that fail are listed on it. The same command goes on
+    with a run that was stopped.
 
     \b
     Example:
       onnxpath report model.onnx images/ --preprocess preprocess.toml \\
           --classes classes.txt -o report/
     """
-    import onnxpath
-    from onnxpath.batch.explain import explain_items, method_options
-    from onnxpath.batch.fit import check_attribution
-    from onnxpath.report import build, data
-    from onnxpath.report.followed import conserved
-    from onnxpath.report.write import DATA, write_report
+    from onnxpath.report.run import report as write_report
 
-    clock = time.perf_counter()
-    methods = list(dict.fromkeys(method or DEFAULT_METHODS))
-    job = prepare(
-        model,
-        inputs,
-        out,
-        preprocess,
-        providers,
-        classes,
-        output,
-        rules,
-        options=lambda: method_options(methods, selector, sparsity, scope, steps, seed, composite, option or ()),
-        fits=lambda loaded: check_attribution(loaded, methods, target, output),
-        tokenizer=tokenizer,
-        wrt=wrt,
-    )
-    channel_axis = build.map_channel_axis(job.model, job.preprocess)
-    loaded = time.perf_counter()
-    results = explain_items(job.model, job.items, job.preprocess, job.options, target, output)
-    rows, failures = go_through(
-        job, results, "report", lambda result: build.finished_item(out, result, job.classes, channel_axis)
-    )
-    if not rows:
-        leave(job, failures)
-    # Only now: whether rows go together is found out on the first batch.
-    facts = build.model_facts(job.model, output)
-    seconds = {"load": loaded - clock, "run": time.perf_counter() - loaded}
-    made = data.Report(
-        onnxpath=onnxpath.__version__,
-        title=title or f"{facts.path} on {len(job.items)} inputs",
-        model=facts,
-        run=_run_facts(job, seconds),
-        items=rows,
-        failures=[data.Failure(f.item.name, f.error) for f in failures],
-        warnings=job.warnings,
-        conservation=conserved(job.model, job.items, job.preprocess, job.options, target, output),
-    )
-    page = write_report(out, made)
-    if json:
-        print_json({"page": page, "data": out / DATA, "inputs": len(rows), "failed": len(failures)})
-    else:
-        say(f"{page}: {len(rows)} inputs" + (f", {len(failures)} failed" if failures else ""))
-    leave(job, failures)
-
-
-def _run_facts(job: Job, seconds: dict[str, float]) -> Any:
-    from onnxpath.report import build, data
-
-    pathway = job.options.get("pathway-gradient", {})
-    return data.RunFacts(
-        provider=job.model.provider,
-        versions=build.versions(),
-        seed=pathway.get("seed"),
-        preprocess=asdict(job.preprocess),
-        selector=pathway.get("selector"),
-        # A rule is in the command, and what it found with each pathway.
-        sparsity=sparsity if isinstance(sparsity := pathway.get("sparsity"), float) else None,
-        scope=pathway.get("scope"),
-        methods=list(job.options),
-        command=shlex.join(["onnxpath", *sys.argv[1:]]),
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=seconds,
-    )
+    with watching():
+        made = write_report(
+            model,
+            inputs,
+            out,
+            methods=method or DEFAULT_METHODS,
+            selector=selector,
+            sparsity=sparsity,
+            scope=scope,
+            seed=seed,
+            steps=steps,
+            options=option or (),
+            composite=composite,
+            target=target,
+            output=output,
+            preprocess=preprocess,
+            tokenizer=tokenizer,
+            wrt=wrt,
+            classes=classes,
+            title=title,
+            rules=rules,
+            providers=providers,
+            threads=threads,
+            unit=unit,
+            command=shlex.join(["onnxpath", *sys.argv[1:]]),
+        )
+    if made.page and json:
+        print_json({"page": made.page, "data": made.data, "inputs": made.explained, "failed": len(made.failures)})
+    elif made.page:
+        say(f"{made.page}: {made.explained} inputs" + (f", {len(made.failures)} failed" if made.failures else ""))
+    end(made.warnings, [failure.error for failure in made.failures], made.inputs)

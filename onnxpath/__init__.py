@@ -30,6 +30,7 @@ _HOME = {
     "evaluate": "onnxpath.evaluation.evaluate",
     "Evaluation": "onnxpath.evaluation.result",
     "compile": "onnxpath.explainer.compile",
+    "report": "onnxpath.report",
     "OnnxPathError": "onnxpath.errors",
     "ModelError": "onnxpath.errors",
     "UnsupportedOperator": "onnxpath.errors",

@@ -1,4 +1,8 @@
-"""Plain data of a run -> one self-contained HTML page, JSON and PNG."""
+"""Plain data of a run -> one self-contained HTML page, JSON and PNG; and the run itself: `onnxpath.report(...)`."""
+
+import sys
+from types import ModuleType
+from typing import Any
 
 from onnxpath.report.colour import make_map
 from onnxpath.report.data import Report
@@ -15,7 +19,22 @@ __all__ = [
     "make_map",
     "map_png",
     "render",
+    "report",
     "save_arrays",
     "to_json",
     "write_report",
 ]
+
+
+class _Callable(ModuleType):
+    """The name of a package and of its main function are one: `onnxpath.report`."""
+
+    def __call__(self, *given: Any, **options: Any) -> Any:
+        """Explain every input into a folder: see `onnxpath.report.run.report`."""
+        from onnxpath.report.run import report
+
+        return report(*given, **options)
+
+
+report = sys.modules[__name__]
+report.__class__ = _Callable

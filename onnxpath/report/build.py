@@ -187,7 +187,6 @@ def finished_item(folder: Path, result: Explained, names: Sequence[str], channel
         target=class_ref(result.target, known) if result.target >= 0 else None,
         pathway=pathway,
         maps=maps(result.maps, channel_axis, result.deltas, parts),
-        seconds=result.seconds,
         warnings=[
             *item_warnings(result.pathway, result.logits),
             *([result.loaded.note] if parts and result.loaded.note else []),

@@ -34,9 +34,9 @@ def prepare(
     model: Any,
     inputs: Sequence[Path],
     out: Path,
-    preprocess: Path | None,
+    preprocess: Path | Preprocess | None,
     providers: str,
-    classes: Path | None = None,
+    classes: Path | Sequence[str] | None = None,
     output: str | None = None,
     rules: str = "gradient",
     options: Callable[[], Any] = dict,
@@ -44,15 +44,16 @@ def prepare(
     loads: Callable[[], Model] | None = None,
     tokenizer: Path | None = None,
     wrt: str | None = None,
+    threads: int | None = None,
 ) -> Job:
     """Check all that a verb was given before any work starts, and raise all problems as one error.
 
     options: checks the verb's own options and returns those to run with; fits: checks the loaded model, before the
     first input is read; loads: loads it, default with the rules that are named; tokenizer: of texts, instead of the
-    preprocess file's; wrt: the tensor that maps are of, None for the default.
+    preprocess file's; wrt: the tensor that maps are of, None for the default; threads: of the model, see `load`.
     """
     loaded, chosen, names, settings, *_ = all_of(
-        loads or (lambda: load(model, providers, rules=rules, wrt=[wrt] if wrt else None)),
+        loads or (lambda: load(model, providers, rules=rules, wrt=[wrt] if wrt else None, threads=threads)),
         lambda: _preparation(preprocess, tokenizer),
         lambda: read_classes(classes),
         options,
@@ -68,18 +69,22 @@ def prepare(
     return Job(loaded, items, chosen, names, settings, out, warnings)
 
 
-def _preparation(preprocess: Path | None, tokenizer: Path | None) -> Preprocess:
-    chosen = load_preprocess(preprocess) if preprocess else Preprocess()
+def _preparation(preprocess: Path | Preprocess | None, tokenizer: Path | None) -> Preprocess:
+    given = load_preprocess(Path(preprocess)) if isinstance(preprocess, str | Path) else preprocess
+    chosen = given or Preprocess()
     chosen = replace(chosen, tokenizer=str(tokenizer)) if tokenizer else chosen
     if chosen.tokenizer is not None:
         load_tokenizer(chosen.tokenizer)
     return chosen
 
 
-def read_classes(path: Path | None) -> list[str]:
-    """Return class names, one a line; a leading WordNet id is left out."""
+def read_classes(path: Path | Sequence[str] | None) -> list[str]:
+    """Return class names, one a line of a file, or as they are given; a leading WordNet id is left out."""
     if path is None:
         return []
+    if not isinstance(path, str | Path):
+        return list(path)
+    path = Path(path)
     try:
         lines = path.read_text("utf-8").splitlines()
     except OSError as error:

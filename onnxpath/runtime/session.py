@@ -50,9 +50,9 @@ def _share_allocator() -> None:
 class Session:
     """An ONNX Runtime session of one program.
 
-    model: the program; provider: "cpu" | "cuda"; optimise: "all" | "basic" | "none"; threads: of one
-    operator, None for ONNX Runtime's default, one per core. Raises ProviderError where the provider has no kernels for the program's dtypes, all named; ModelError with ONNX
-    Runtime's words where the program does not load for another reason.
+    model: the program; provider: "cpu" | "cuda"; optimise: "all" | "basic" | "none"; threads: of one operator, None for
+    ONNX Runtime's default, one per core. Raises ProviderError where the provider has no kernels for the program's
+    dtypes, all named; ModelError with ONNX Runtime's words where the program does not load for another reason.
     """
 
     def __init__(

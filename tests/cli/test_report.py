@@ -75,7 +75,8 @@ def test_numbers_of_a_report(reports, name):
     check_numbers(folder, data, sample(name), sample_images())
     assert data["run"]["provider"] in ("cpu", "cuda") and data["warnings"] == [] and data["failures"] == []
     assert data["items"][0]["predictions"][0]["name"] == "7"  # digit_00_label_7.png
-    assert sorted(p.name for p in folder.iterdir()) == ["arrays", "report.html", "report.json"]
+    made = ["arrays", "job.json", "report.html", "report.json", "timings.jsonl", "units"]
+    assert sorted(p.name for p in folder.iterdir()) == made
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert all(item["name"] in page for item in data["items"])
 
@@ -273,7 +274,8 @@ def test_a_report_that_is_stopped_leaves_no_page(tmp_path, number, code):
     out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert out == "" and "Traceback" not in err and "stopped; files written so far are whole" in err
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["arrays"]
+    kept = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"arrays", "job.json"} <= kept <= {"arrays", "job.json", "units", "timings.jsonl"}
     for path in (tmp_path / "out" / "arrays").iterdir():
         assert path.suffix in (".npz", ".json")
         np.load(path).close() if path.suffix == ".npz" else json.loads(path.read_text())

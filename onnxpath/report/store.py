@@ -1,0 +1,192 @@
+"""The results of a run in its folder, unit by unit: what is finished stays, whatever happens to the run.
+
+job.json           the configuration; a run with another one is refused
+units/000007.jsonl the rows of a unit, one input a line, written when the whole unit is finished
+arrays/            raw arrays, two files an input
+timings.jsonl      seconds and dates, which differ from run to run; everything above is the same bytes in every run
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from onnxpath.errors import JobError
+from onnxpath.files import PART, unwritable, write_bytes
+from onnxpath.report.lock import Lock
+from onnxpath.report.write import ARRAYS
+
+JOB, UNITS, TIMINGS = "job.json", "units", "timings.jsonl"
+
+
+class Store:
+    """A folder that one run writes into. Raises JobError where another run does, or did with another configuration.
+
+    configuration: plain data, what results depend on; count: of inputs; unit: inputs that are finished together.
+    """
+
+    def __init__(self, folder: Path, configuration: Mapping[str, Any], count: int, unit: int) -> None:
+        self.folder, self.count, self.unit = folder, count, unit
+        self._configuration = configuration
+        self._made = [part for part in (folder, *folder.parents) if not part.exists()]
+        self._lock = Lock(folder)
+        try:
+            self._refuse_another()
+            self._sweep()
+        except BaseException:
+            self.close()
+            raise
+        self.finished = {u for u in range(len(range(0, count, unit))) if self._path(u).is_file()}
+        self.notes: list[str] = []
+        self.seconds = 0.0
+        self._timings: dict[int, array[float]] = {}
+        self._read_timings()
+
+    def close(self) -> None:
+        """Give the folder free; folders that the run made and left empty are taken away."""
+        self._lock.release()
+        for part in self._made:
+            if part.is_dir() and not any(part.iterdir()):
+                part.rmdir()
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the units that are not finished, in order."""
+        return [u for u in range(len(range(0, self.count, self.unit))) if u not in self.finished]
+
+    def span(self, unit: int) -> range:
+        """Return the indices of a unit's inputs."""
+        return range(unit * self.unit, min((unit + 1) * self.unit, self.count))
+
+    def begin(self) -> None:
+        """Write the configuration; to be called before the first result."""
+        self._lock.check()
+        if not (self.folder / JOB).exists():
+            text = json.dumps(self._configuration, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            write_bytes(self.folder / JOB, text.encode("utf-8"))
+
+    def commit(
+        self,
+        unit: int,
+        rows: Sequence[str],
+        searched: Mapping[str, float],
+        seconds: Sequence[float],
+        run: float,
+        date: str,
+        notes: Sequence[str],
+    ) -> None:
+        """Write a finished unit: from now on it is never computed again.
+
+        rows: JSON text of each input, in order; searched: method -> sparsity that a rule led to; seconds: of each
+        input; run: of the unit, on the clock; notes: on the model, found while it ran. Raises JobError.
+        """
+        self._lock.check()
+        timing = {"unit": unit, "date": date, "run": run, "seconds": list(seconds), "notes": list(notes)}
+        self._append(json.dumps(timing) + "\n")
+        self._take_timing(timing)
+        head = json.dumps({"unit": unit, "first": unit * self.unit, "inputs": len(rows), "searched": dict(searched)})
+        write_bytes(self._path(unit), "\n".join([head, *rows, ""]).encode("utf-8"))
+        self.finished.add(unit)
+
+    def searched(self) -> dict[str, float]:
+        """Return method -> sparsity that a rule led to in the first unit that ran it."""
+        for unit in sorted(self.finished):
+            head = json.loads(next(self._lines(unit)))
+            if head["searched"]:
+                return dict(head["searched"])
+        return {}
+
+    def texts(self) -> Iterator[tuple[int, str]]:
+        """Yield (index, JSON text) of every finished input, in order."""
+        for unit in sorted(self.finished):
+            lines = self._lines(unit)
+            next(lines)
+            yield from zip(self.span(unit), lines, strict=True)
+
+    def timed(self, index: int) -> float | None:
+        """Return the seconds that an input took, None where that was lost."""
+        unit, place = divmod(index, self.unit)
+        found = self._timings.get(unit)
+        return found[place] if found is not None and place < len(found) else None
+
+    def forget(self) -> None:
+        """Take away what the run wrote, where it came to nothing."""
+        for path in [*(self.folder / UNITS).glob("*.jsonl"), self.folder / TIMINGS, self.folder / JOB]:
+            path.unlink(missing_ok=True)
+        for name in (UNITS, ARRAYS):
+            if (folder := self.folder / name).is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def _path(self, unit: int) -> Path:
+        return self.folder / UNITS / f"{unit:06d}.jsonl"
+
+    def _lines(self, unit: int) -> Iterator[str]:
+        with self._path(unit).open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                yield line.rstrip("\n")
+
+    def _refuse_another(self) -> None:
+        path = self.folder / JOB
+        if not path.exists():
+            return
+        try:
+            before = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise JobError(f"'{path}' cannot be read: {error}; choose another folder, or delete this one") from error
+        told = differences(before, json.loads(json.dumps(self._configuration)))
+        if told:
+            raise JobError(
+                f"folder '{self.folder}' holds results of a run with another configuration:\n"
+                + "".join(f"  {line}\n" for line in told)
+                + "choose another folder, set these back to go on with that run, or delete the folder"
+            )
+
+    def _sweep(self) -> None:
+        """Take away files that a killed run was writing."""
+        for name in (".", ARRAYS, UNITS):
+            for path in (self.folder / name).glob(f".*{PART}"):
+                path.unlink(missing_ok=True)
+
+    def _append(self, text: str) -> None:
+        path = self.folder / TIMINGS
+        try:
+            with path.open("ab") as file:
+                file.write(text.encode("utf-8"))
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def _read_timings(self) -> None:
+        path = self.folder / TIMINGS
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    timing = json.loads(line)
+                    self._take_timing(timing)
+                except (ValueError, LookupError, TypeError):
+                    continue  # a killed run was writing it
+        if not line.endswith(b"\n"):
+            self._append("\n")
+
+    def _take_timing(self, timing: Mapping[str, Any]) -> None:
+        self._timings[timing["unit"]] = array("d", timing["seconds"])
+        self.seconds += timing["run"]
+        self.notes += [note for note in timing["notes"] if note not in self.notes]
+
+
+def differences(before: Any, now: Any, key: str = "") -> list[str]:
+    """Return one line for each place where two pieces of plain data differ."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [*before, *(k for k in now if k not in before)]
+        pairs = [(f"{key}.{k}" if key else k, before.get(k), now.get(k)) for k in keys]
+        return [line for name, a, b in pairs for line in differences(a, b, name)]
+    return [] if before == now else [f"{key}: {json.dumps(before)} there, {json.dumps(now)} now"]
+
+
+def row_of(text: str) -> Any:
+    """Return an input's row with its fields as attributes."""
+    return json.loads(text, object_hook=lambda fields: SimpleNamespace(**fields))
