@@ -1,8 +1,8 @@
 """What each selector keeps: the numbers of docs/results/pathways-selectors.md.
 
-    python -m benchmarks.selectors quality --model resnet20_cifar10 --images 32
-    python -m benchmarks.selectors quality --model squeezenet1_1 --images 16 --rounds 50 --steps 30
-    python -m benchmarks.selectors descent --model resnet20_cifar10 --images 32
+    python -m benchmarks.pathway_selectors quality --model resnet20_cifar10 --images 32
+    python -m benchmarks.pathway_selectors quality --model squeezenet1_1 --images 16 --rounds 50 --steps 30
+    python -m benchmarks.pathway_selectors descent --model resnet20_cifar10 --images 32
 
 Each prints JSON, the first two after every few images. Needs the models and images that ONNXPATH_DATA names
 (default ../shared/data).
