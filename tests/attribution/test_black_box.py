@@ -259,8 +259,9 @@ def test_rise_masks_vectors_sequences_and_channels_last():
         "m (float[n, 8, 9, 3] x) => (float[n, 3] y) { y = ReduceMean<keepdims = 0>(x, k) }", k=np.int64([1, 2])
     )
     z = np.ones((1, 8, 9, 3), np.float32)
-    assert "masked: 'x' along axes [1, 2]" in attribute(last, z, "rise", 0, n_masks=2).notes
-    assert "masked: 'x' along axes [2, 3]" in attribute(last, z, "rise", 0, n_masks=2, channel_axis=1).notes
+    for options, axes, shape in [({}, [1, 2], (1, 8, 9, 1)), ({"channel_axis": 1}, [2, 3], (1, 1, 9, 3))]:
+        found = attribute(last, z, "rise", 0, n_masks=2, **options)
+        assert f"masked: 'x' along axes {axes}" in found.notes and found.values.shape == shape
 
 
 @pytest.mark.parametrize("method", BLACK_BOXES)
@@ -307,7 +308,7 @@ def test_token_ids_are_perturbed_themselves_and_embeddings_by_rise():
     found = attribute(model, ids, "feature-ablation", 1, baselines=5)
     np.testing.assert_allclose(found.values, ((table[ids] - table[5]) @ w)[..., 1], atol=1e-5)
     assert found.values.dtype == np.float32 and list(found.maps) == ["ids"]
-    assert attribute(model, ids, "rise", 1, n_masks=4, cells=3).values.shape == (2, 3, 4)
+    assert attribute(model, ids, "rise", 1, n_masks=4, cells=3).values.shape == (2, 3, 1)
     with pytest.raises(InputError, match="give whole numbers"):
         attribute(model, ids, "feature-ablation", baselines=0.5)
 

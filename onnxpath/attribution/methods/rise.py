@@ -37,9 +37,10 @@ def rise(
 
     n_masks: n, the same masks for all rows; cells: of a mask's grid, one number or one per masked axis; p: chance of a
     cell to be kept; seed: of the draw; channel_axis: of the input with its batch, along which masks are equal: default
-    the last one of embeddings and of pictures with channels last, none of vectors, else 1. centred: False is the
-    paper's map, without the mean: it is all of one sign and mostly shows how often a place was kept. F is the target's
-    logit, where the paper has its probability. Of several inputs each has masks of its own. Only runs the model.
+    the last one of embeddings and of pictures with channels last, none of vectors, else 1; of size 1 in the map.
+    centred: False is the paper's map, without the mean: all of one sign, it mostly shows how often a place was kept. F
+    is the target's logit, where the paper has its probability. Of several inputs each has masks of its own. Only runs
+    the model.
     Raises InputError, ModelError (no float input or embedding).
     """
     if n_masks < 1 or not 0 < p < 1 or np.min(cells) < 1:
@@ -51,8 +52,8 @@ def rise(
         shape = probe.feeds[name].shape[1:]
         axis = _channel_axis(shape, name in feeds, channel_axis)
         masks[name] = Masks.draw(rng, shape, axis, n_masks, cells, p)
-    total = {name: np.zeros(probe.feeds[name].shape) for name in probe.names}
     kept = {name: np.zeros(m.soft(0).shape) for name, m in masks.items()}
+    total = {name: np.zeros((len(probe.scores), *sums.shape)) for name, sums in kept.items()}
     means = np.zeros(len(probe.scores))
     drawn: dict[str, Array] = {}
 
