@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Attribution:
     """Attribution of a batch.
 
-    maps: name of an input or embedding -> array of its shape, sign kept; class activation maps and rise have one channel
-    for all; target: int64 [N] explained entry, -1 under a cotangent; prediction: int64 [N] largest entry of the
-    unmasked network; logits: [N, ...] of it; delta: [N] convergence delta where the method has one (sum of the map
+    maps: name of an input or embedding -> array of its shape, sign kept; class activation maps and those of rise have
+    one channel for all; target: int64 [N] explained entry, -1 under a cotangent; prediction: int64 [N] largest entry of
+    the unmasked network; logits: [N, ...] of it; delta: [N] convergence delta where the method has one (sum of the map
     minus what it should sum to); pathways: of pathway methods, one per row; notes: what the user should know ("Softmax
     at the end skipped").
     """
