@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -139,7 +139,7 @@ def _explain(job: Job, store: Store, target: int | None, output: str | None) -> 
     with _Beside() as beside:
         for unit in units:
             began = time.perf_counter()
-            found = _Unit(unit)
+            found = _Unit(unit, searched)
             for result in islice(results, len(store.span(unit))):
                 beside.do(partial(found.add, job, store, result, axis))
                 progress.tell("report", done := done + 1, len(job.items))
@@ -147,10 +147,11 @@ def _explain(job: Job, store: Store, target: int | None, output: str | None) -> 
 
 
 class _Unit:
-    """The rows of a unit that is under way."""
+    """The rows of a unit that is under way. before: what earlier units searched."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, before: Mapping[str, float]) -> None:
         self.number = number
+        self.before = before
         self.rows: list[str] = []
         self.seconds: list[float] = []
         self.searched: dict[str, float] = {}
@@ -163,7 +164,7 @@ class _Unit:
         store.begin()
         self.rows.append(compact(build.finished_item(job.out, result, job.classes, axis)))
         self.seconds.append(result.seconds)
-        self.searched |= result.searched
+        self.searched |= {**self.before, **result.searched}
 
     def commit(self, store: Store, began: float, notes: Sequence[str]) -> None:
         run, date = time.perf_counter() - began, _now()
@@ -172,18 +173,34 @@ class _Unit:
 
 
 class _Beside:
-    """One thread that does what it is given in order, at most MOST pieces behind; `do` raises what went wrong there."""
+    """One thread that does what it is given, in order and at most MOST pieces behind.
+
+    After a piece that failed no other is done, and its error is raised by the next `do`, or at the end.
+    """
 
     MOST = 128
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._waiting: deque[Future[None]] = deque()
+        self._failed: BaseException | None = None
 
     def do(self, work: Callable[[], None]) -> None:
-        while self._waiting and (self._waiting[0].done() or len(self._waiting) >= self.MOST):
+        if len(self._waiting) == self.MOST:
             self._waiting.popleft().result()
-        self._waiting.append(self._pool.submit(work))
+        self._check()
+        self._waiting.append(self._pool.submit(self._attempt, work))
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        if self._failed is None:
+            try:
+                work()
+            except BaseException as error:
+                self._failed = error
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise self._failed
 
     def __enter__(self) -> _Beside:
         return self
@@ -191,8 +208,7 @@ class _Beside:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._pool.shutdown(wait=True, cancel_futures=error is not None)
         if error is None:
-            for future in self._waiting:
-                future.result()
+            self._check()
 
 
 def _write(

@@ -84,6 +84,8 @@ class Store:
         input; run: of the unit, on the clock; notes: on the model, found while it ran. Raises JobError.
         """
         self._lock.check()
+        if len(rows) != len(self.span(unit)):
+            raise ValueError(f"unit {unit} has {len(self.span(unit))} inputs, and {len(rows)} rows were given")
         timing = {"unit": unit, "date": date, "run": run, "seconds": list(seconds), "notes": list(notes)}
         self._append(json.dumps(timing) + "\n")
         self._take_timing(timing)
