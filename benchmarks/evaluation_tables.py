@@ -18,7 +18,9 @@ NAMES = {
 }
 """Beginning of a label -> the papers' name; their options are said above the tables."""
 
-DECIMALS = 3
+DECIMALS = {"lerf": 4, "morf": 4}
+"""Digits behind the point where three are not enough."""
+
 MARKS = {"best": "**", "undecided": "*", "behind": "", "": ""}
 
 
@@ -49,7 +51,7 @@ def _table(metric: str, methods: dict[str, Any]) -> str:
         "| --- |" + " --- |" * len(variants),
     ]
     for label, cell in methods.items():
-        row = [_spelled(by_place.get((label, variant))) for variant in variants]
+        row = [_spelled(by_place.get((label, variant)), DECIMALS.get(metric, 3)) for variant in variants]
         name = f"({label})" if cell["baseline"] else _named(label)
         lines.append(f"| {name} | " + " | ".join(row) + " |")
     return "\n".join(lines)
@@ -75,9 +77,9 @@ def _scores(metric: str, label: str, cell: dict[str, Any]) -> list[Score]:
     return found
 
 
-def _spelled(score: Score | None) -> str:
+def _spelled(score: Score | None, digits: int) -> str:
     if score is None or not score.rows:
         return "n/a"
     mark = MARKS[score.against_best]
     beside = {"better": "", "undecided": " ≈", "worse": " ▼", "": ""}[score.against_baseline]
-    return f"{mark}{score.mean:.{DECIMALS}f}{mark} [{score.low:.{DECIMALS}f}, {score.high:.{DECIMALS}f}]{beside}"
+    return f"{mark}{score.mean:.{digits}f}{mark} [{score.low:.{digits}f}, {score.high:.{digits}f}]{beside}"
