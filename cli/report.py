@@ -8,6 +8,7 @@ from typing import Annotated
 
 from typer import Option
 
+from onnxpath_cli.config import Config
 from onnxpath_cli.job import end
 from onnxpath_cli.options import (
     ClassNames,
@@ -66,6 +67,7 @@ def report(
         int | None,
         Option("--unit", min=1, help="Inputs that are finished together; a stopped run loses no more. Default to 64."),
     ] = None,
+    config: Config = None,
     json: Json = False,
 ) -> None:
     """Explain every input and write report.html, report.json and arrays/.
