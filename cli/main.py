@@ -19,6 +19,7 @@ from onnxpath_cli import (
     pathway,
     radius,
     report,
+    roar,
 )
 from onnxpath_cli.errors import errors_as_text
 
@@ -32,6 +33,7 @@ VERBS = {
     "decode": decode.decode,
     "report": report.report,
     "evaluate": evaluate.evaluate,
+    "roar": roar.roar,
     "compile": compile.compile,
     "compare": compare.compare,
     "list": listing.listing,

@@ -7,9 +7,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.main import get_command
 
 from docs import make_cli
@@ -19,6 +22,8 @@ from tests.models import FOLDER, sample
 
 COMMANDS = get_command(app).commands
 EVERY_VERB = pytest.mark.parametrize("verb", VERBS)
+LABELLED = Path(tempfile.gettempdir()) / f"labelled-{os.getpid()}.npz"
+FEW = ["--methods", "gradient", "--percents", 50, "--seeds", 1, "--epochs", 1]
 # What makes each verb do something small.
 SMALL = {
     "inspect": [CNN, "--placement", "--tensors"],
@@ -30,10 +35,21 @@ SMALL = {
     "decode": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "--steps", 2, "-o", "OUT"],
     "report": [CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
     "evaluate": [CNN, IMAGES, "--preprocess", PREPROCESS, "--metrics", "lerf", "-o", "OUT"],
+    "roar": [CNN, LABELLED, LABELLED, "--preprocess", PREPROCESS, *FEW, "-o", "OUT"],
     "compile": [CNN, "-o", "OUT/explainer.onnx"],
     "compare": [CNN, CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "-o", "OUT"],
     "list": ["methods"],
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def labelled():
+    """The sample pictures with their labels, in one file."""
+    files = sorted(IMAGES.glob("*.png"))
+    images = np.stack([np.asarray(Image.open(file).convert("L")) for file in files])
+    np.savez(LABELLED, images=images, labels=[int(file.stem[-1]) for file in files])
+    yield
+    LABELLED.unlink()
 
 
 def small(verb, folder):
@@ -62,6 +78,8 @@ def test_the_example_works(verb, tmp_path, monkeypatch):
         "cat.png": ONE_IMAGE,
         "preprocess.toml": PREPROCESS,
         "classes.txt": CLASSES,
+        "train.npz": LABELLED,
+        "test.npz": LABELLED,
     }.items():
         shutil.copy(source, name)
     shutil.copytree(IMAGES, "images")
