@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from onnxpath.batch.hugging_face import from_processor, is_processor
 from onnxpath.batch.picture import centre_crop, resize, to_eight_bit
 from onnxpath.errors import InputError
 
@@ -105,11 +106,14 @@ class Preprocess:
 def load_preprocess(path: Path) -> Preprocess:
     """Read a preprocess file: .toml or .json with the keys of Preprocess, each of them optional.
 
-    A tokenizer is looked for from the file's folder on.
+    A preprocessor_config.json of Hugging Face is read too, where Preprocess can do what it says. A tokenizer is looked
+    for from the file's folder on.
     Raises InputError that names every unknown key (with the nearest known one) and every value of a wrong type.
     """
     path = Path(path)
     given = _read_mapping(path)
+    if is_processor(given):
+        given = _translated(given, path)
     known = [field.name for field in fields(Preprocess)]
     problems = [_unknown_key(key, known) for key in given if key not in known]
     problems += find_problems({key: value for key, value in given.items() if key in known})
@@ -119,6 +123,17 @@ def load_preprocess(path: Path) -> Preprocess:
     if given.get("tokenizer"):
         given["tokenizer"] = str(path.parent / given["tokenizer"])
     return Preprocess(**given)
+
+
+def _translated(given: dict[str, Any], path: Path) -> dict[str, Any]:
+    made, problems = from_processor(given)
+    if problems:
+        lines = "\n".join(f"  {line}" for line in problems)
+        raise InputError(
+            f"image processor '{path}' cannot be used:\n{lines}\n"
+            "preprocess the inputs yourself and give arrays, or write a preprocess file that comes close"
+        )
+    return made
 
 
 def find_problems(given: Mapping[str, Any]) -> list[str]:
