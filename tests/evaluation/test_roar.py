@@ -12,8 +12,10 @@ from onnxpath.evaluation.layout import Layout
 from onnxpath.evaluation.roar.removal import means, removed
 from onnxpath.evaluation.roar.result import CLEAN, Point, summed_up
 from onnxpath.evaluation.roar.study import Study
+from onnxpath.evaluation.training import train as training
 from onnxpath.evaluation.training.optimiser import Adam
 from onnxpath.evaluation.training.train import Recipe, Trainer
+from onnxpath.progress import listening
 from onnxpath.runtime.model import load
 from tests.evaluation.slow import ordered, without
 from tests.evaluation.test_training import LAYOUT, small, stripes
@@ -119,6 +121,34 @@ def test_a_study_that_was_stopped_goes_on(tmp_path):
     assert [(p.method, p.percent) for p in more.run()] == [("gradient", 50.0)] * 2
 
 
+def test_a_checkpoint_belongs_to_its_point(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SECONDS_BETWEEN", 0)
+    expected = {(p.method, p.percent, p.seed): p.accuracy for p in study(tmp_path / "whole", seeds=[0]).run()}
+    ended = []
+
+    def interrupt(what, done, total):
+        ended.append(done)
+        if len(ended) == 3:
+            raise KeyboardInterrupt
+
+    # In the first epoch of the second training, another one is begun instead of it, then both are ended.
+    with pytest.raises(KeyboardInterrupt), listening(interrupt):
+        list(study(tmp_path / "cut", seeds=[0]).run())
+    (left,) = (tmp_path / "cut" / "points").glob("*.npz")
+    assert left.name == "input-x-gradient-20-0.npz"
+    list(study(tmp_path / "cut", seeds=[0], methods=[]).run())
+    assert left.exists()
+    rest = study(tmp_path / "cut", seeds=[0])
+    list(rest.run())
+    assert not left.exists() and {key: p.accuracy for key, p in rest.points().items()} == expected
+
+
+def test_labels_that_differ_in_signs_alone_have_files_of_their_own(tmp_path):
+    whole = study(tmp_path)
+    names = ["pathway-gradient:sparsity=0.9", "pathway-gradient_sparsity_0.9", "pathway-gradient:sparsity:0.9"]
+    assert len({whole._file(name, 10, 0) for name in names}) == 3
+
+
 def test_other_settings_need_another_folder(tmp_path):
     next(study(tmp_path).run())
     with pytest.raises(JobError, match=r"another train x, recipe"):
@@ -190,6 +220,11 @@ def test_tables_of_unfinished_studies():
     assert summed_up([], [], {"kind": "roar"}, 0.9).to_text().startswith("no clean network")
     one = summed_up([p for p in TABLE if p.seed == 0], ["random"], {"kind": "roar"}, 0.9)
     assert one.rows[0].verdict == "" and "±" not in one.to_text()
+
+
+def test_what_is_not_trained_is_named():
+    found = summed_up(TABLE, ["random"], {"kind": "roar", "kept": ["position", "token"]}, 0.9)
+    assert found.to_text().endswith("not trained, as in the file: position, token")
 
 
 def test_json_and_csv_hold_every_point():

@@ -86,7 +86,9 @@ class RoarResult:
             name = f"*{row.method}*" if row.baseline else row.method
             lines.append([name, *cells, _spread(row.area, row.area_deviation, 1, 4), str(row.seeds), row.verdict])
         table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        return f"{self.verdict()}\n\n{table}"
+        kept = self.about.get("kept")
+        note = f"\n\nnot trained, as in the file: {', '.join(kept)}" if kept else ""
+        return f"{self.verdict()}\n\n{table}{note}"
 
     def verdict(self) -> str:
         """Return what is to be said of the clean networks."""

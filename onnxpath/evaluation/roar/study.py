@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class Study:
 
     def points(self) -> dict[tuple[str, float, int], Point]:
         """Return the points that are there already."""
-        found = {key: self._point_file(*key) for key in self.keys()}
+        found = {key: self._file(*key) for key in self.keys()}
         return {key: Point(**json.loads(file.read_text())) for key, file in found.items() if file.is_file()}
 
     def run(self) -> Iterator[Point]:
@@ -130,12 +131,12 @@ class Study:
                 for part, ranking in zip((train, test), rankings, strict=True)
             )
         began = time.perf_counter()
-        trained = self.trainer.fit(train, seed, self.layout, self.folder / "checkpoint.npz")
+        trained = self.trainer.fit(train, seed, self.layout, self._file(method, percent, seed, "npz"))
         if method == CLEAN and seed == self.seeds[0]:
             save_npz(self._clean_file, {f"weight {k}": v for k, v in trained.weights.items()})
         accuracy = self.trainer.accuracy(self.trainer.state_of(trained.weights), test)
         point = Point(method, percent, seed, accuracy, trained.epoch, trained.losses[-1], time.perf_counter() - began)
-        write_bytes(self._point_file(method, percent, seed), json.dumps(asdict(point)).encode())
+        write_bytes(self._file(method, percent, seed), json.dumps(asdict(point)).encode())
         return point
 
     def rankings(self, method: str) -> tuple[Array, Array]:
@@ -174,8 +175,9 @@ class Study:
     def _clean_file(self) -> Path:
         return self.folder / "clean.npz"
 
-    def _point_file(self, method: str, percent: float, seed: int) -> Path:
-        return self.folder / "points" / f"{_slug(method)}-{percent:g}-{seed}.json"
+    def _file(self, method: str, percent: float, seed: int, kind: str = "json") -> Path:
+        """Return where a point is kept; kind "npz": its checkpoint, while it is trained."""
+        return self.folder / "points" / f"{_slug(method)}-{percent:.12g}-{seed}.{kind}"
 
     def _same_study(self) -> None:
         """Write down what the points depend on, or compare it with what is there."""
@@ -202,7 +204,9 @@ class Study:
 
 
 def _slug(label: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", label)
+    plain = re.sub(r"[^\w.-]+", "_", label)
+    # Two labels may differ in nothing but what a file name cannot hold.
+    return plain if plain == label else f"{plain}-{crc32(label.encode()):08x}"
 
 
 def _hash(data: Any) -> str:

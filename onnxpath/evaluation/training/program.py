@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import onnx
+
 from onnxpath.backward.walk import backward
 from onnxpath.errors import InputError, ModelError
 from onnxpath.evaluation.training.normalization import use_batch_statistics
@@ -36,7 +38,8 @@ def step_program(model: Model, logits: str, parameters: Parameters, optimiser: S
     entropy of the softmax of the logits with the labels; hits: int64, how many largest entries are the label. All is
     computed with the weights that go in.
     """
-    return Session(step_graph(model, logits, parameters, optimiser).to_model(), model.provider)
+    key = ("training step", logits, optimiser)
+    return model.session(key, lambda: step_graph(model, logits, parameters, optimiser).to_model())
 
 
 def step_graph(model: Model, logits: str, parameters: Parameters, optimiser: Sgd | Adam) -> Graph:
@@ -78,12 +81,16 @@ def step_graph(model: Model, logits: str, parameters: Parameters, optimiser: Sgd
 
 def inference_program(model: Model, logits: str, parameters: Parameters) -> Session:
     """x, weights and running statistics -> logits, as the model itself computes them."""
-    graph = _start(model)
-    op = Emitter(graph, model.provider)
-    _as_inputs(op, parameters)
-    op.add_output(graph.tensor(logits), LOGITS)
-    graph.cleanup()
-    return Session(graph.to_model(), model.provider)
+
+    def build() -> onnx.ModelProto:
+        graph = _start(model)
+        op = Emitter(graph, model.provider)
+        _as_inputs(op, parameters)
+        op.add_output(graph.tensor(logits), LOGITS)
+        graph.cleanup()
+        return graph.to_model()
+
+    return model.session(("trained", logits), build)
 
 
 def _start(model: Model) -> Graph:

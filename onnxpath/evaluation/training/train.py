@@ -27,6 +27,7 @@ from onnxpath.evaluation.training.program import (
     trainable,
 )
 from onnxpath.files import save_npz
+from onnxpath.graph.ir import Graph
 from onnxpath.progress import track
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array, on_host
@@ -87,12 +88,13 @@ class Trained:
 class Trainer:
     """Trains one model again and again; its programs are built once.
 
-    model: of one input, with a symbolic batch; output: whose logits are trained, default the first.
+    model: of one input, with a symbolic batch, as it was exported for inference: only BatchNormalization behaves
+    otherwise in training, and Dropout stays off; output: whose logits are trained, default the first.
     Raises what `trainable` raises, and UnsupportedOperator for nodes without a rule.
     """
 
     def __init__(self, model: Model, recipe: Recipe, output: str | None = None) -> None:
-        model = Model(untied(model.graph), model.provider, None, model.memory, model.rules, model.wrt)
+        model = _with_graph(model, untied(model.graph))
         self.model, self.recipe = model, recipe
         self.logits_name = model.readout(output).name
         self.parameters = trainable(model, self.logits_name)
@@ -175,7 +177,11 @@ class Trainer:
         tensors = graph.tensors()
         for name, value in weights.items():
             tensors[name].values = np.array(value)
-        return Model(graph, self.model.provider, None, self.model.memory, self.model.rules, self.model.wrt)
+        return _with_graph(self.model, graph)
+
+
+def _with_graph(model: Model, graph: Graph) -> Model:
+    return Model(graph, model.provider, None, model.memory, model.rules, model.wrt, model.threads)
 
 
 class _Run:
