@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from onnxpath.errors import InputError, ModelError, OnnxPathError, UnsupportedOperator
 from onnxpath.evaluation.layout import Layout
@@ -171,6 +172,49 @@ def test_a_bias_that_is_added_is_trained_and_preprocessing_is_not():
     assert parameters.kept == ("mean",)
 
 
+def test_weights_that_are_arranged_first_are_trained():
+    # Constant folding leaves large weights alone, and what a file lists as inputs too.
+    model = parse(
+        "m (float[n, 300] x) => (float[n, 3] y) "
+        "{ w = Transpose<perm = [1, 0]>(w0); z = MatMul(x, w); r = Relu(z); v = Reshape(v0, s); y = MatMul(r, v) }",
+        w0=np.ones((300, 300), "f"),
+        v0=np.ones((3, 20, 15), "f"),
+        s=np.array([300, 3]),
+    )
+    value = next(i for i in model.graph.initializer if i.name == "v0")
+    model.graph.input.append(helper.make_tensor_value_info("v0", 1, list(value.dims)))
+    trainer = Trainer(load(model, providers="cpu"), Recipe(Sgd(0.1)))
+    assert {p.name: p.shape for p in trainer.parameters.trained} == {"w0": (300, 300), "v0": (3, 20, 15)}
+    assert [p.bound for p in trainer.parameters.trained] == pytest.approx([300**-0.5] * 2)
+    assert trainer.parameters.kept == ()
+    state = trainer.begin(trainer.parameters.begin(0))
+    x, labels = np.random.default_rng(0).normal(size=(8, 300)).astype(np.float32), np.arange(8) % 3
+    stepped, before, _ = trainer.step(state, x, labels, 1, 0.1)
+    assert all(not np.array_equal(on_host(stepped[WEIGHT + n]), on_host(state[WEIGHT + n])) for n in ("w0", "v0"))
+    assert trainer.step(stepped, x, labels, 2, 0.1)[1] < before
+
+
+def test_recurrent_weights_begin_by_the_hidden_size_and_are_trained():
+    rng = np.random.default_rng(0)
+    model = parse(
+        "m (float[n, 5, 3] x) => (float[n, 4] y) { t = Transpose<perm = [1, 0, 2]>(x); "
+        "a, h = GRU<hidden_size = 6>(t, W, R, B); s = Squeeze(h, axes); y = Gemm(s, V) }",
+        W=np.ones((1, 18, 3), "f"),
+        R=np.ones((1, 18, 6), "f"),
+        B=np.ones((1, 36), "f"),
+        V=np.ones((6, 4), "f"),
+        axes=np.array([0]),
+    )
+    trainer = Trainer(load(model, providers="cpu"), Recipe(Adam(1e-2)))
+    assert {p.name: p.bound for p in trainer.parameters.trained} == pytest.approx(dict.fromkeys("WRBV", 6**-0.5))
+    x, labels = rng.normal(size=(8, 5, 3)).astype(np.float32), rng.integers(0, 4, 8)
+    state, losses = trainer.begin(trainer.parameters.begin(0)), []
+    for count in range(1, 11):
+        state, loss, _ = trainer.step(state, x, labels, count, 1e-2)
+        losses.append(loss)
+    assert losses[-1] < losses[0]
+
+
 def stripes(rows, rng, classes=3):
     """Pictures [rows, 2, 8, 8] whose class is where a bright bar stands."""
     labels = rng.integers(0, classes, rows)
@@ -317,3 +361,15 @@ def test_sample_models_take_a_step_downhill(name):
     state, before, _ = trainer.step(state, x, labels, 1, 0.01)
     _, after, _ = trainer.step(state, x, labels, 2, 0.01)
     assert after < before
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "tensors"), [("mnist8_cntk", (1, 28, 28), 6), ("resnet20_cifar10_unfolded_bn", (3, 32, 32), 59)]
+)
+def test_real_models_are_trained_whole(data_dir, name, shape, tensors):
+    trainer = Trainer(load(data_dir / "models" / f"{name}.onnx", providers="cpu"), Recipe(Sgd(0.01)))
+    assert len(trainer.parameters.trained) == tensors and trainer.parameters.kept == ()
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(8, *shape)).astype(np.float32), rng.integers(0, 10, 8)
+    state, before, _ = trainer.step(trainer.begin(trainer.parameters.begin(0)), x, labels, 1, 0.01)
+    assert trainer.step(state, x, labels, 2, 0.01)[1] < before

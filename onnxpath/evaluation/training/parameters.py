@@ -12,7 +12,7 @@ import onnx
 
 from onnxpath.errors import ModelError, UnsupportedOperator
 from onnxpath.graph.ir import Constant, Graph, Node, Tensor, array_of, is_float, onnx_dtype
-from onnxpath.graph.query import between
+from onnxpath.graph.query import between, upstream
 from onnxpath.runtime.session import Array
 
 
@@ -75,17 +75,23 @@ def find_parameters(graph: Graph, logits: str) -> Parameters:
     """
     path = between(graph, [t.name for t in graph.inputs], [logits])
     trained: dict[str, Parameter] = {}
+    wrong: list[str] = []
     for node in path:
         for tensor, bound, centre in BEGINNINGS.get(node.op, _none)(node):
-            if _is_weight(tensor):
-                trained.setdefault(tensor.name, Parameter(tensor.name, tuple(tensor.shape), bound, centre))
-    _check(path, trained)
+            held = _weight(tensor)
+            if held is not None:
+                trained.setdefault(held.name, Parameter(held.name, tuple(map(int, held.shape)), bound, centre))
+                if onnx_dtype(held) != onnx.TensorProto.FLOAT:
+                    wrong.append(f"{node.op} '{node.name}' has weights '{held.name}' that are not float32")
+    _check(path, trained, wrong)
     found = [node for node in path if node.op == "BatchNormalization"]
     normalizations = tuple(
         Normalization(n.name, n.inputs[3].name, n.inputs[4].name, int(n.inputs[3].shape[0])) for n in found
     )
     taken = {*trained, *(name for n in normalizations for name in (n.mean, n.variance))}
-    constants = {t.name: None for node in path for t in node.inputs if _is_weight(t) and math.prod(t.shape) > 1}
+    needed = upstream(graph, [logits])
+    made = [node for node in graph.nodes if any(t.name in needed for t in node.outputs)]
+    constants = {t.name: None for node in made for t in node.inputs if _is_weight(t) and math.prod(t.shape) > 1}
     return Parameters(tuple(trained.values()), normalizations, tuple(name for name in constants if name not in taken))
 
 
@@ -104,14 +110,13 @@ def untied(graph: Graph) -> Graph:
     return graph
 
 
-def _check(path: Sequence[Node], trained: dict[str, Parameter]) -> None:
+def _check(path: Sequence[Node], trained: dict[str, Parameter], wrong: list[str]) -> None:
     if not trained:
         raise ModelError("no node on the way to the output has weights to train (" + ", ".join(BEGINNINGS) + ")")
-    wrong = [f"BatchNormalization '{n.name}' is in training mode" for n in path if n.attrs.get("training_mode", 0)]
-    for node in path:
-        held = [t for t in node.inputs if t.name in trained and onnx_dtype(t) != onnx.TensorProto.FLOAT]
-        wrong += [f"{node.op} '{node.name}' has weights '{t.name}' that are not float32" for t in held]
-        if node.op == "BatchNormalization" and not all(isinstance(t, Constant) for t in node.inputs[1:5]):
+    for node in (node for node in path if node.op == "BatchNormalization"):
+        if node.attrs.get("training_mode", 0):
+            wrong.append(f"BatchNormalization '{node.name}' is in training mode")
+        if not all(isinstance(t, Constant) for t in node.inputs[1:5]):
             wrong.append(f"BatchNormalization '{node.name}' computes its scale, shift or statistics")
     if wrong:
         raise UnsupportedOperator("the model cannot be trained: " + "; ".join(wrong) + "; export it for inference")
@@ -119,6 +124,17 @@ def _check(path: Sequence[Node], trained: dict[str, Parameter]) -> None:
 
 def _is_weight(tensor: Tensor) -> bool:
     return isinstance(tensor, Constant) and bool(tensor.name) and is_float(tensor)
+
+
+STILL = {"Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten"}
+"""Operators that only arrange the entries of a weight: canonization leaves those of large weights to the runtime."""
+
+
+def _weight(tensor: Tensor) -> Tensor | None:
+    """Return the constant that a weight is arranged from, None where it is computed otherwise."""
+    while tensor.inputs and tensor.inputs[0].op in STILL:
+        tensor = tensor.inputs[0].inputs[0]
+    return tensor if _is_weight(tensor) else None
 
 
 Beginning = tuple[Tensor, float, float]
@@ -141,14 +157,14 @@ def _gemm(node: Node) -> Iterator[Beginning]:
 
 def _matmul(node: Node) -> Iterator[Beginning]:
     left, right = node.inputs
-    if _is_weight(right):
+    if _weight(right) is not None:
         yield right, _bound(right.shape[-2] if len(right.shape) > 1 else right.shape[0]), 0.0
-    elif _is_weight(left):
+    elif _weight(left) is not None:
         yield left, _bound(left.shape[-1]), 0.0
 
 
 def _with_bias(weight: Tensor, biases: Sequence[Tensor], fan_in: int) -> Iterator[Beginning]:
-    if _is_weight(weight):
+    if _weight(weight) is not None:
         for tensor in (weight, *biases):
             yield tensor, _bound(fan_in), 0.0
 
@@ -161,7 +177,7 @@ def _add(node: Node) -> Iterator[Beginning]:
     """A bias spelled as an addition behind a layer; any other constant that is added stays as it is."""
     for bias, other in (node.inputs, node.inputs[::-1]):
         layer = other.inputs[0] if other.inputs else None
-        if layer is not None and layer.op in LAYERS and _is_weight(bias) and math.prod(bias.shape) > 1:
+        if layer is not None and layer.op in LAYERS and _weight(bias) is not None and math.prod(bias.shape) > 1:
             bounds = [bound for _, bound, _ in BEGINNINGS[layer.op](layer)]
             if bounds:
                 yield bias, bounds[0], 0.0
