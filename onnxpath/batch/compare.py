@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxpath.attribution.attribute import attribute
 from onnxpath.batch.comparable import check_outputs, fitting, match_inputs
 from onnxpath.batch.comparison import Compared, Comparison, LayerPair, compared
-from onnxpath.batch.explain import Batch, Failed, in_batches, method_options, pathway_options, stacked
+from onnxpath.batch.explain import Batch, Failed, in_batches, method_options, pathway_options, stacked, targets
 from onnxpath.batch.fit import check_attribution, check_pathway
 from onnxpath.batch.inputs import InputItem, Loaded, label_of
 from onnxpath.batch.likeness import relative_difference
@@ -228,9 +228,10 @@ def compare_items(
     def run(batch: Batch) -> list[ComparedItem]:
         feeds = pair.one.feeds(stacked(pair.one, batch))
         labels = [(label_of(item, classes or None) or (None, ""))[0] for item, _ in batch]
+        goal = targets(batch, target)
         if not settled:
-            settled.append(pair.settled(feeds, target))
-        rows = settled[0].rows(feeds, [item.name for item, _ in batch], labels, target)
+            settled.append(pair.settled(feeds, goal))
+        rows = settled[0].rows(feeds, [item.name for item, _ in batch], labels, goal)
         return [
             ComparedItem(item, loaded, row, arrays) for (item, loaded), (row, arrays) in zip(batch, rows, strict=True)
         ]

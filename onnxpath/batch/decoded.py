@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpath.batch.explain import Batch, Failed, in_batches
+from onnxpath.batch.explain import Batch, Failed, in_batches, targets
 from onnxpath.batch.inputs import InputItem
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.batch.unprocess import is_picture, spatial_axes, to_picture, value_range
@@ -62,18 +62,17 @@ def decode_items(
     """Yield each input decoded, in order, or a Failed; selector to output: of the pathway, as in `critical_pathway`."""
 
     def run(batch: Batch) -> list[DecodedItem]:
-        x = np.stack([loaded.array for _, loaded in batch])
+        x, goal = np.stack([loaded.array for _, loaded in batch]), targets(batch, target)
         selected = {
-            "active": lambda: critical_pathway(model, x, target, "active-subnet", 0.0, "global", output),
-            "pathway": lambda: critical_pathway(model, x, target, selector, sparsity, scope, output, **options),
+            "active": lambda: critical_pathway(model, x, goal, "active-subnet", 0.0, "global", output),
+            "pathway": lambda: critical_pathway(model, x, goal, selector, sparsity, scope, output, **options),
         }
         pathways = {name: selected[name]() for name in networks if name in selected}
         picture = is_picture(preprocess, x.shape[1:])
         bounds = value_range(preprocess) if picture else None
         axes = spatial_axes(preprocess) if picture else (-2, -1)
         found = {
-            name: decode(model, x, target, pathways.get(name), output, bounds, axes, **asdict(climb))
-            for name in networks
+            name: decode(model, x, goal, pathways.get(name), output, bounds, axes, **asdict(climb)) for name in networks
         }
         return [
             DecodedItem(

@@ -153,8 +153,10 @@ def stacked(model: Model, batch: Batch) -> dict[str, NDArray[Any]]:
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def _shapes(loaded: Loaded) -> list[tuple[int, ...]]:
-    return [loaded.array.shape, *(loaded.others[name].shape for name in sorted(loaded.others))]
+def _runs_with(read: tuple[InputItem, Loaded]) -> tuple[Any, ...]:
+    """What inputs of one batch have in common: shapes, and whether they have a target of their own."""
+    item, loaded = read
+    return item.target is None, loaded.array.shape, *(loaded.others[name].shape for name in sorted(loaded.others))
 
 
 def in_batches(
@@ -180,7 +182,7 @@ def in_batches(
             batch = []
             yield read
             continue
-        if batch and _shapes(read[1]) != _shapes(batch[0][1]):
+        if batch and _runs_with(read) != _runs_with(batch[0]):
             yield from _attempt(batch, run)
             batch = []
         if not batch:
@@ -220,15 +222,17 @@ def explain_items(
     """Yield the attribution maps of each input, in order, or a Failed.
 
     methods: attribution method -> its options, of which a rule for the sparsity is searched on the first inputs that
-    run together, and serves all; target: explained entry, default each input's largest; unit: see `in_batches`.
+    run together, and serves all; target: explained entry of inputs that bring none, default each
+    input's largest; unit: see `in_batches`.
     """
     asked = {name: dict(options) for name, options in methods.items()}
     ruled = [name for name, options in methods.items() if isinstance(options.get("sparsity"), str)]
 
     def run(batch: Batch) -> list[Explained]:
         x = stacked(model, batch)
+        goal = targets(batch, target)
         began = time.perf_counter()
-        results = {name: attribute(model, x, target, name, output, **options) for name, options in asked.items()}
+        results = {name: attribute(model, x, goal, name, output, **options) for name, options in asked.items()}
         for name in ruled:
             if found := results[name].pathways:
                 asked[name]["sparsity"] = found[0].sparsity
@@ -237,6 +241,12 @@ def explain_items(
         return [_explained(item, loaded, row, results, seconds, searched) for row, (item, loaded) in enumerate(batch)]
 
     return in_batches(model, items, preprocess, run, unit)
+
+
+def targets(batch: Batch, target: int | None) -> Any:
+    """Return what is explained of a batch: the targets that the inputs bring, else the one that was asked for."""
+    given = [item.target for item, _ in batch if item.target is not None]
+    return given if len(given) == len(batch) else target
 
 
 def activation_items(

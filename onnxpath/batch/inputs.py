@@ -1,11 +1,8 @@
-"""The inputs of a run: finding them in files and folders, and reading one of them as the model wants it."""
+"""The inputs of a run: what the files hold, and reading one of them as the model wants it."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,40 +12,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnxpath.batch.arrays import read_named, read_rows
+from onnxpath.batch.found import ARRAY_SUFFIXES, IMAGE_SUFFIXES, TABLE_SUFFIXES, find_files, names_of
 from onnxpath.batch.loaded import InputItem, Loaded, Shape, Wanted, cast, fits, row_shape, spell
+from onnxpath.batch.manifest import is_manifest, read_manifest
 from onnxpath.batch.picture import open_picture
 from onnxpath.batch.preprocess import Preprocess
-from onnxpath.batch.tables import SEPARATORS, open_table, read_row
+from onnxpath.batch.tables import open_table, read_row
 from onnxpath.batch.text import TEXT_SUFFIXES, count_texts, from_arrays, parts_of, read_text
 from onnxpath.errors import InputError
 
-__all__ = ["InputItem", "Loaded", "find_files", "find_inputs", "is_picture", "label_of", "read_input", "read_item"]
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-ARRAY_SUFFIXES = (".npy", ".npz")
-TABLE_SUFFIXES = tuple(SEPARATORS)
-SUFFIXES = IMAGE_SUFFIXES + ARRAY_SUFFIXES + TABLE_SUFFIXES + TEXT_SUFFIXES
-
-
-def find_files(paths: Sequence[Path], kinds: Sequence[str] = SUFFIXES) -> list[tuple[Path, Path]]:
-    """List files of inputs as (folder that was named, file), each file once and in the order of `find_inputs`.
-
-    kinds: suffixes that are read, and looked for in folders; all of them while the model is not known.
-    Raises InputError, naming all of them, for paths that do not exist, named files of other kinds, and empty folders.
-    """
-    problems: list[str] = []
-    found: list[tuple[Path, Path]] = []  # (root, file)
-    for path in map(Path, paths):
-        files = [path] if path.is_file() else _walk(path, kinds)
-        root = path.parent if path.is_file() else path
-        problems += _path_problem(path, files, kinds)
-        found += [(root, file) for file in files]
-    if problems or not found:
-        raise InputError("\n".join(problems) or "no inputs were named; give image or array files, or a folder of them")
-    unique: dict[Path, tuple[Path, Path]] = {}
-    for root, file in found:
-        unique.setdefault(file.resolve(), (root, file))
-    return list(unique.values())
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "InputItem",
+    "Loaded",
+    "find_files",
+    "find_inputs",
+    "is_picture",
+    "label_of",
+    "read_input",
+    "read_item",
+]
 
 
 def find_inputs(paths: Sequence[Path], input_rank: int, wanted: Wanted | None = None) -> list[InputItem]:
@@ -61,9 +44,13 @@ def find_inputs(paths: Sequence[Path], input_rank: int, wanted: Wanted | None = 
     Raises InputError as `find_files` does.
     """
     files = find_files(paths, _kinds(wanted))
+    manifests = [path for path in map(Path, paths) if path.is_file() and is_manifest(path)]
+    entries = {entry.path.resolve(): entry for path in manifests for entry in read_manifest(path)}
     items: list[InputItem] = []
-    for name, (root, file) in zip(_names(files), files, strict=True):
-        items += _items_of(name, root, file, input_rank, wanted)
+    for name, (root, file) in zip(names_of(files), files, strict=True):
+        found = _items_of(name, root, file, input_rank, wanted)
+        entry = entries.get(file.resolve()) if entries else None
+        items += found if entry is None else map(entry.noted, found)
     return items
 
 
@@ -163,54 +150,6 @@ def label_of(item: InputItem, class_names: Sequence[str] | None) -> tuple[int | 
         index = int(item.folder)
         return index, names[index] if names else item.folder
     return None
-
-
-def _walk(folder: Path, kinds: Sequence[str]) -> list[Path]:
-    files = []
-    for where, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not _hidden(name)]
-        files += [Path(where, name) for name in names if not _hidden(name) and Path(name).suffix.lower() in kinds]
-    return sorted(files, key=lambda file: _natural(file.relative_to(folder).as_posix()))
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
-
-
-def _natural(text: str) -> list[tuple[int, int, str]]:
-    parts = re.findall(r"(\d+)|(\D+)", text)
-    keys = [(0, int(digits), digits) if digits else (1, 0, other.casefold()) for digits, other in parts]
-    return [*keys, (2, 0, text)]
-
-
-def _path_problem(path: Path, files: Iterable[Path], kinds: Sequence[str]) -> list[str]:
-    if not path.exists():
-        return [f"input '{path}' does not exist"]
-    if path.is_file():
-        read = path.suffix.lower() in kinds
-        return [] if read else [f"input '{path}' is of a kind that is not read; give one of {_listed(kinds)}"]
-    looked = f"it is searched, with its sub-folders, for {_listed(kinds)}"
-    return [] if files else [f"folder '{path}' holds no inputs; {looked}"]
-
-
-def _listed(kinds: Sequence[str]) -> str:
-    return ", ".join(suffix[1:] for suffix in kinds)
-
-
-def _names(found: Sequence[tuple[Path, Path]]) -> list[str]:
-    """Name each file by its path in its folder; with the folder's name, then in full, where that is taken."""
-    spellings = (
-        lambda root, file: file.relative_to(root).as_posix(),
-        lambda root, file: f"{root.resolve().name}/{file.relative_to(root).as_posix()}",
-        lambda root, file: file.as_posix(),
-    )
-    names = [""] * len(found)
-    for spelling in spellings:
-        taken = Counter(names)
-        names = [
-            spelling(*pair) if taken[name] > 1 or not name else name for name, pair in zip(names, found, strict=True)
-        ]
-    return names
 
 
 def _items_of(name: str, root: Path, file: Path, input_rank: int, wanted: Wanted | None) -> list[InputItem]:

@@ -24,7 +24,7 @@ class InputItem:
 
     name: unique in the run ("cats/7.png", "test.npz[12]"). row: index in a file of several rows, otherwise None.
     folder: name of the sub-folder that a file lay in, which often is its class, or the class that a record names.
-    label, classes: from an .npz or a record, or None.
+    label, classes: from an .npz or a record, or None. target: entry to explain, where a manifest says so.
     """
 
     name: str
@@ -33,6 +33,7 @@ class InputItem:
     folder: str | None = None
     label: int | None = None
     classes: tuple[str, ...] | None = None
+    target: int | None = None
 
 
 @dataclass(frozen=True)

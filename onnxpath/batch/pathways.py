@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onnxpath.batch.explain import Batch, Failed, in_batches, stacked
+from onnxpath.batch.explain import Batch, Failed, in_batches, stacked, targets
 from onnxpath.batch.inputs import InputItem
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.pathway.contributions import layer_contributions
@@ -44,15 +44,15 @@ def pathway_items(
     asked = dict.fromkeys(selectors, sparsity)
 
     def run(batch: Batch) -> list[Traced]:
-        x = stacked(model, batch)
+        x, goal = stacked(model, batch), targets(batch, target)
         found = {
-            name: critical_pathway(model, x, target, name, asked[name], scope, output, **options)
+            name: critical_pathway(model, x, goal, name, asked[name], scope, output, **options)
             for name, options in selectors.items()
         }
         asked.update({name: rows[0].sparsity for name, rows in found.items() if isinstance(asked[name], str)})
         sums = {}
         if contributions:
-            sums = layer_contributions(model, model.feeds(x), resolve_target(model, target, len(batch), output))
+            sums = layer_contributions(model, model.feeds(x), resolve_target(model, goal, len(batch), output))
         return [
             Traced(
                 item,

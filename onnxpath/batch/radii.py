@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.batch.explain import Batch, Failed, in_batches
+from onnxpath.batch.explain import Batch, Failed, in_batches, targets
 from onnxpath.batch.inputs import InputItem
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.pathway.analyses.radius import LinearRadius, linear_radius
@@ -43,7 +43,7 @@ def radius_items(
 
     def run(batch: Batch) -> list[RadiusItem]:
         x = np.stack([loaded.array for _, loaded in batch])
-        pathways = critical_pathway(model, x, target, selector, sparsity, scope, output, **options)
+        pathways = critical_pathway(model, x, targets(batch, target), selector, sparsity, scope, output, **options)
         whole = linear_radius(model, x, None, output, units)
         masked = linear_radius(model, x, pathways, output, units)
         rows = zip(batch, whole, masked, pathways, strict=True)

@@ -78,7 +78,9 @@ def inputs_hash(items: Sequence[InputItem]) -> str:
     for item in items:
         if item.path not in stamps:
             stamps[item.path] = _stamp(item.path)
-        seen.update(json.dumps([item.name, item.row, item.folder, item.label, *stamps[item.path]]).encode())
+        seen.update(
+            json.dumps([item.name, item.row, item.folder, item.label, item.target, *stamps[item.path]]).encode()
+        )
     return seen.hexdigest()
 
 

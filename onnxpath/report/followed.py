@@ -8,7 +8,7 @@ from typing import Any
 
 from onnxpath.attribution.conservation import Passage, conservation
 from onnxpath.attribution.methods.relevance import WALKS
-from onnxpath.batch.explain import Batch, Failed, in_batches, stacked
+from onnxpath.batch.explain import Batch, Failed, in_batches, stacked, targets
 from onnxpath.batch.inputs import InputItem
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.report.balance import Conservation, NodeBalance
@@ -51,7 +51,7 @@ def _followed(
     began = time.perf_counter()
 
     def run(batch: Batch) -> list[tuple[str, list[Passage], int]]:
-        passages = conservation(model, stacked(model, batch), target, method, output, **options)
+        passages = conservation(model, stacked(model, batch), targets(batch, target), method, output, **options)
         return [(item.name, passages, row) for row, (item, _) in enumerate(batch)]
 
     found = [r for r in in_batches(model, items, preprocess, run) if not isinstance(r, Failed)]
