@@ -341,6 +341,10 @@ def test_examples_that_do_not_fit_are_refused():
     trainer = Trainer(load(small(False)[0], providers="cpu"), Recipe())
     with pytest.raises(InputError, match="the model has 3 classes, and class 3 is among the labels"):
         trainer.check(Examples(np.zeros((2, 2, 8, 8), "f"), np.array([0, 3])), LAYOUT)
+    x = np.zeros((2, 2, 8, 8), "f")
+    x[1, 0, 3, 3] = np.nan
+    with pytest.raises(OnnxPathError, match="NaN or Inf"):
+        trainer.check(Examples(x, np.array([0, 1])), LAYOUT)
     with pytest.raises(OnnxPathError, match="wants"):
         trainer.check(Examples(np.zeros((2, 2, 9, 8), "f"), np.array([0, 1])), LAYOUT)
 

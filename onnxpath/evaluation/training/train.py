@@ -131,7 +131,7 @@ class Trainer:
 
     def check(self, examples: Examples, layout: Layout) -> None:
         """Raise InputError for rows the model does not take, classes it does not have, crops that cannot be."""
-        self.model.feeds(examples.x[:1])
+        self.model.feeds(examples.x)
         self.recipe.augmentation.check(layout)
         classes = self.logits(self.begin(self.parameters.begin(0)), examples.x[:1]).shape[1]
         if examples.labels.max() >= classes:
