@@ -13,7 +13,7 @@ from onnxpath.graph.expansions.advice import advice
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import LARGE, Graph, placeholder
 from onnxpath.graph.newer import at_opset
-from onnxpath.graph.scope import every_node, settle_scopes
+from onnxpath.graph.scope import every_node, inner_graphs, settle_scopes
 
 OLDEST_OPSET = 7
 WORKING_OPSET = 21
@@ -28,6 +28,7 @@ def import_model(model: onnx.ModelProto) -> Graph:
         model = at_opset(model, NEWEST_OPSET)
     _name_domains(model)
     _check_operators(model)
+    _check_nodes(model)
     _check_scans(model)
     settle_scopes(model.graph)
     weights = _hold_weights(model)
@@ -39,7 +40,7 @@ def import_model(model: onnx.ModelProto) -> Graph:
     if opset < WORKING_OPSET:
         try:
             model = version_converter.convert_version(model, WORKING_OPSET)
-        except (RuntimeError, ValueError) as error:
+        except Exception as error:  # onnx raises classes of its own, one per part of it
             raise ModelError(
                 f"the model cannot be converted from opset {opset} to {WORKING_OPSET}: {error}; "
                 "export it at a newer opset"
@@ -110,6 +111,33 @@ def _check_operators(model: onnx.ModelProto) -> None:
             + "\n".join(lines)
             + "\n".join(["", *(advice(missing) or ["export the model to standard ai.onnx operators"])])
         )
+
+
+def _check_nodes(model: onnx.ModelProto) -> None:
+    """Raise ModelError, all listed, for nodes with other inputs, outputs or attributes than their operators have."""
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version = max(model.ir_version, 3)
+    context.opset_imports = _domains(model) | {"": _opset(model)}
+    problems = []
+    for node in every_node(model.graph):
+        try:
+            onnx.checker.check_node(_without_graphs(node), context)
+        except onnx.checker.ValidationError as error:
+            problems.append(f"  node '{node.name or node.op_type}': {str(error).splitlines()[0]}")
+    if problems:
+        shown = problems[:10] + [f"  and {len(problems) - 10} more"] * (len(problems) > 10)
+        raise ModelError("\n".join(["the model has nodes that are not as their operators demand:", *shown]))
+
+
+def _without_graphs(node: onnx.NodeProto) -> onnx.NodeProto:
+    """Return a node whose subgraphs are empty: each of their nodes is checked by itself."""
+    if not any(True for _ in inner_graphs(node)):
+        return node
+    bare = onnx.NodeProto()
+    bare.CopyFrom(node)
+    for inner in inner_graphs(bare):
+        inner.CopyFrom(onnx.GraphProto(name=inner.name or "graph"))
+    return bare
 
 
 def _check_scans(model: onnx.ModelProto) -> None:

@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper
 
 from onnxpath.errors import JobError, ModelError
+from onnxpath.graph.sound import check_sound
 
 PROTOBUF_LIMIT = 2**31 - 1
 ROOM = 2**26
@@ -21,7 +22,8 @@ def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> onnx
     """Read a model with all its weights.
 
     source: path, serialized bytes, or a ModelProto (copied). External data must lie in the folder of the file.
-    Raises ModelError: missing, truncated or not ONNX, external data missing or outside the folder.
+    Raises ModelError: missing, truncated or not ONNX, unsound (`check_sound`), external data missing or outside the
+    folder.
     """
     if isinstance(source, onnx.ModelProto):
         model = onnx.ModelProto()
@@ -67,6 +69,7 @@ def _checked(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     if lost:
         shown = ", ".join(lost[:10]) + (f" and {len(lost) - 10} more" if len(lost) > 10 else "")
         raise ModelError(f"{where} reads tensors that nothing in it makes: {shown}; export the model again")
+    check_sound(model, where)
     return model
 
 
@@ -89,11 +92,8 @@ def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
         if not external_data_helper.uses_external_data(tensor):
             continue
         location = external_data_helper.ExternalDataInfo(tensor).location
-        target = (folder / location).resolve()
-        if not target.is_relative_to(folder):
-            problems.append(f"initializer '{tensor.name}': '{location}' points outside the model's folder (refused)")
-        elif not target.is_file():
-            problems.append(f"initializer '{tensor.name}': file '{location}' is missing beside the model")
+        if problem := _place_problem(folder, location):
+            problems.append(f"initializer '{tensor.name}': {problem}")
     if problems:
         shown = problems[:10] + ([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])
         raise ModelError(f"the weights of '{path}' cannot be loaded:\n  " + "\n  ".join(shown))
@@ -101,6 +101,17 @@ def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
         external_data_helper.load_external_data_for_model(model, str(folder))
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise ModelError(f"the external weights of '{path}' cannot be read: {error}") from error
+
+
+def _place_problem(folder: Path, location: str) -> str:
+    try:
+        target = (folder / location).resolve()
+        if not target.is_relative_to(folder):
+            return f"'{location}' points outside the model's folder (refused)"
+        return "" if target.is_file() else f"file '{location}' is missing beside the model"
+    except (OSError, ValueError) as error:
+        # A name that no file can have.
+        return f"file {location[:80]!r} cannot be read: {error}"
 
 
 def needs_external_data(model: onnx.ModelProto) -> bool:

@@ -1,0 +1,180 @@
+"""Cases: a folder of hostile files and a command over them, the same for the same seed and number."""
+
+import json
+import shutil
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from tests.batch.token_models import classifier
+from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS
+from tests.fuzz.data import (
+    hostile_array,
+    hostile_classes,
+    hostile_composite,
+    hostile_preprocess,
+    hostile_records,
+    hostile_table,
+)
+from tests.fuzz.models import hostile_model
+from tests.fuzz.pictures import hostile_picture
+from tests.models import mlp
+
+NAMES = (
+    *(
+        "<fuzz>",
+        "a&<fuzz onload=x>b",
+        "'\"><fuzz>",
+        "..",
+        "...",
+        "-o",
+        "--help",
+        "~",
+        "$(id)",
+        "`id`",
+        "a b",
+        "%2e%2e%2f",
+    ),
+    *("a;b", "a|b", "CON", "nul", "\u202egnp", "é" * 60, "x" * 200, "{{7*7}}", "a\nb", "\\..\\..\\x", "\udcff"),
+)
+METHODS = ("gradient", "pathway-gradient", "integrated-gradients", "input-x-gradient", "lrp", "guided-backprop", "rap")
+
+
+@dataclass(frozen=True)
+class Case:
+    """kind: what is hostile; what: was done; argv: of the program."""
+
+    kind: str
+    what: str
+    argv: tuple[str, ...]
+
+
+def build(seed, number, folder):
+    """Write the files of a case into `folder`/in and return the command; results go to `folder`/out."""
+    rng = np.random.default_rng([seed, number])
+    given = folder / "in"
+    given.mkdir(parents=True)
+    kinds, weights = zip(*KINDS.items(), strict=True)
+    kind = kinds[rng.choice(len(kinds), p=np.array(weights) / sum(weights))]
+    what, argv = kind(rng, given)
+    return Case(kind.__name__, what, tuple(map(str, [*argv, "-o", folder / "out", "--json"])))
+
+
+# ------------------------------------------------------------------------------------------------ kinds
+
+
+def model(rng, folder):
+    data, what = hostile_model(rng)
+    path = folder / "model.onnx"
+    path.write_bytes(data)
+    x = np.random.default_rng(0).random((2, 1, 16, 16), np.float32)
+    np.save(folder / "x.npy", x if b"mlp" not in data[:100] else x[:, 0, 0, :6])
+    shared = [path, folder / "x.npy"]
+    commands = (
+        ["inspect", path],
+        ["inspect", path],
+        ["gradient", path],
+        ["explain", *shared, "--method", str(rng.choice(METHODS))],
+        ["explain", *shared],
+        ["pathway", *shared],
+        ["activations", *shared],
+        ["report", *shared, "--method", "gradient"],
+        ["compile", path, "--method", str(rng.choice(METHODS[:4]))],
+        ["radius", *shared, "--units", "5"],
+        ["decode", *shared, "--steps", "2"],
+        ["compare", path, CNN, folder / "x.npy", "--method", "gradient"],
+    )
+    command = commands[rng.integers(len(commands))]
+    return f"{command[0]}: {what}", [*command]
+
+
+def picture(rng, folder):
+    told = []
+    for index in range(int(rng.integers(1, 4))):
+        suffix, data, what = hostile_picture(rng)
+        (folder / f"{index}{suffix}").write_bytes(data)
+        told.append(what)
+    size = "" if rng.random() < 0.3 else f"resize = {rng.choice(['[16, 16]', '16'])}\ncrop = 16\n"
+    preprocess = folder.parent / "preprocess.toml"
+    preprocess.write_text(f"color = 'L'\n{size}")
+    return ", ".join(told), [*_reading(rng, CNN, folder), "--preprocess", preprocess]
+
+
+def array(rng, folder):
+    suffix, data, what = hostile_array(rng)
+    path = folder / f"a{suffix}"
+    path.write_bytes(data)
+    if rng.random() < 0.15:
+        return f"pathway: {what}", ["compile", CNN, "--pathway", path]
+    if rng.random() < 0.15:
+        masked = ["evaluate", CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "--methods", "gradient"]
+        return f"masks: {what}", [*masked, "--metrics", "pointing-game", "--masks", path]
+    return what, [*_reading(rng, CNN, path), "--preprocess", PREPROCESS]
+
+
+def table(rng, folder):
+    suffix, data, what = hostile_table(rng)
+    (folder / f"rows{suffix}").write_bytes(data)
+    onnx.save(mlp(), folder.parent / "model.onnx")
+    return what, [*_reading(rng, folder.parent / "model.onnx", folder / f"rows{suffix}")]
+
+
+def records(rng, folder):
+    suffix, data, what = hostile_records(rng)
+    (folder / f"texts{suffix}").write_bytes(data)
+    onnx.save(classifier(), folder.parent / "model.onnx")
+    return what, [*_reading(rng, folder.parent / "model.onnx", folder / f"texts{suffix}")]
+
+
+def configuration(rng, folder):
+    read = [*_reading(rng, CNN, ONE_IMAGE)]
+    if rng.random() < 0.6:
+        suffix, data, what = hostile_preprocess(rng)
+        (folder / f"p{suffix}").write_bytes(data)
+        return what, [*read, "--preprocess", folder / f"p{suffix}"]
+    suffix, data, what = hostile_composite(rng)
+    (folder / "composite.toml").write_bytes(data)
+    lrp = ["explain", CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "--method", "lrp"]
+    return what, [*lrp, "--composite", folder / "composite.toml"]
+
+
+def names(rng, folder):
+    """Good pictures under hostile names and in folders of hostile names, hostile names of classes."""
+    told = []
+    for file in sorted(IMAGES.glob("*.png"))[:2]:
+        name = NAMES[rng.integers(len(NAMES))]
+        under = folder if rng.random() < 0.5 else folder / f"d{NAMES[rng.integers(len(NAMES))]}"
+        under.mkdir(exist_ok=True)
+        shutil.copy(file, under / f"{name}.png")
+        told.append(ascii(str((under / name).relative_to(folder))))
+    (folder.parent / "classes.txt").write_bytes(hostile_classes(rng))
+    classes = CLASSES if rng.random() < 0.3 else folder.parent / "classes.txt"
+    read = _reading(rng, CNN, folder)
+    more = ["--title", "<fuzz></title>"] if read[0] == "report" else []
+    return ", ".join(told), [*read, "--preprocess", PREPROCESS, "--classes", classes, *more]
+
+
+def finished(rng, folder):
+    """Two finished reports, one of them with other JSON and arrays than were written."""
+    for name in ("one", "other"):
+        (folder / name / "arrays").mkdir(parents=True)
+        data = {"schema": 1, "model": {}, "run": {"methods": ["gradient"]}, "items": [], "failures": []}
+        item = {"name": "<fuzz>", "arrays": str(rng.choice(["arrays/a.npz", "../../../x.npz", "/etc/hostname", ""]))}
+        if rng.random() < 0.7:
+            data["items"] = [item] * int(rng.integers(0, 3))
+        if rng.random() < 0.3:
+            data[str(rng.choice([*data]))] = str(rng.choice(["", "x"]))
+        text = json.dumps(data).encode()
+        (folder / name / "report.json").write_bytes(text if rng.random() < 0.8 else hostile_records(rng)[1])
+        (folder / name / "arrays" / "a.npz").write_bytes(hostile_array(rng)[1])
+    return "finished reports", ["compare", folder / "one", folder / "other"]
+
+
+KINDS = {model: 50, picture: 18, array: 8, table: 5, records: 6, configuration: 7, names: 5, finished: 1}
+"""How often each kind is drawn, of 100."""
+
+
+def _reading(rng, path, inputs):
+    verb = str(rng.choice(["explain", "explain", "pathway", "activations", "report"]))
+    return [verb, path, inputs, *(["--method", "gradient"] if verb in ("explain", "report") else [])]

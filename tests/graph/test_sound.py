@@ -1,0 +1,191 @@
+"""Models that claim what cannot be, or more than is taken: refused by name before anything is computed."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from onnxpath.errors import InputError, ModelError
+from onnxpath.graph.canonize import load_graph
+from onnxpath.limits import Limits, limits
+from tests.models import mlp, parse
+
+CHAIN = "m (float[n, 3] x) => (float[n, 3] y) { a = Relu(x); b = Neg(a); y = Abs(b) }"
+
+
+def refused(model):
+    """The text with which a model is refused."""
+    with pytest.raises(ModelError) as caught:
+        load_graph(model.SerializeToString())
+    return str(caught.value)
+
+
+def weight(model, name="W0"):
+    return next(t for t in model.graph.initializer if t.name == name)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            lambda t: t.dims.append(1000),
+            "initializer 'W0' has the shape [6, 8, 1000], which takes 192000 bytes, and holds",
+        ),
+        (lambda t: t.dims.append(-1), "impossible shape [6, 8, -1]"),
+        (lambda t: t.dims.extend([1] * 70), "impossible shape [6, 8, 1, 1, 1, 1, 1, 1]"),
+        (lambda t: t.ClearField("raw_data"), "has the shape [6, 8], which takes 48 values, and holds 0"),
+        (lambda t: setattr(t, "data_type", 0), "has dtype 0, which is none of those that are read"),
+        (lambda t: setattr(t, "data_type", 29), "has dtype 29"),
+        (lambda t: setattr(t, "raw_data", t.raw_data[:-1]), "which takes 192 bytes, and holds 191"),
+    ],
+)
+def test_weights_that_are_not_what_they_declare(change, says):
+    model = mlp()
+    change(weight(model))
+    assert says in refused(model)
+
+
+def test_all_that_is_wrong_at_once():
+    model = mlp()
+    for tensor in model.graph.initializer:
+        tensor.dims[0] += 1
+    text = refused(model)
+    assert all(f"'{t.name}'" in text for t in model.graph.initializer)
+
+
+@pytest.mark.parametrize("dtype", sorted(set(helper.get_all_tensor_dtypes()) - {TensorProto.STRING}))
+@pytest.mark.parametrize("raw", [True, False])
+def test_every_dtype_passes_in_both_forms(dtype, raw):
+    values = np.zeros(3, helper.tensor_dtype_to_np_dtype(dtype))
+    tensor = numpy_helper.from_array(values, "w")
+    if not raw:
+        if dtype in (TensorProto.FLOAT6E2M3, TensorProto.FLOAT6E3M2) if hasattr(TensorProto, "FLOAT6E2M3") else False:
+            pytest.skip("onnx writes no values one by one of this dtype")
+        tensor = helper.make_tensor("w", dtype, [3], values)
+    model = parse(CHAIN)
+    model.graph.initializer.append(tensor)
+    load_graph(model)
+
+
+def test_texts_are_counted():
+    model = parse(CHAIN)
+    model.graph.initializer.append(helper.make_tensor("s", TensorProto.STRING, [2], [b"a", b"b"]))
+    load_graph(model)
+    model.graph.initializer[0].dims[0] = 3
+    assert "takes 3 values, and holds 2" in refused(model)
+
+
+def test_tensors_of_attributes_are_looked_at():
+    model = parse(CHAIN)
+    value = helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0])
+    value.dims[0] = 2**40
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["c"], "told", value=value))
+    assert "attribute 'value' of node 'told' has the shape [1099511627776]" in refused(model)
+
+
+def test_sparse_weights_that_unpack_to_too_much(monkeypatch):
+    model = parse(CHAIN)
+    sparse = model.graph.sparse_initializer.add(dims=[2**20, 2**20])
+    sparse.values.CopyFrom(helper.make_tensor("s", TensorProto.FLOAT, [1], [1.0]))
+    sparse.indices.CopyFrom(helper.make_tensor("i", TensorProto.INT64, [1], [0]))
+    text = refused(model)
+    assert "its tensors declare 4096 GiB, and at most 64 are taken" in text and "ONNXPATH_MAX_MODEL_BYTES" in text
+
+
+def test_tensors_made_twice():
+    model = parse(CHAIN)
+    model.graph.node.add().CopyFrom(model.graph.node[0])
+    assert "tensor 'a' is made 2 times" in refused(model)
+
+
+def test_nodes_in_a_circle():
+    model = parse(CHAIN)
+    model.graph.node[0].input[0] = "b"
+    model.graph.node[0].name, model.graph.node[1].name = "first", "second"
+    text = refused(model)
+    assert "nodes that wait for each other" in text and "'first'" in text and "'second'" in text
+
+
+def test_nodes_in_any_order_are_put_in_order():
+    model = parse(CHAIN)
+    nodes = [onnx.NodeProto.FromString(n.SerializeToString()) for n in model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes[::-1])
+    assert [n.op for n in load_graph(model).nodes] == ["Relu", "Neg", "Abs"]
+
+
+def test_a_long_chain_in_reverse_order():
+    """Sorting recurses over nothing: 3,000 nodes are more than Python's stack holds."""
+    model = parse(CHAIN)
+    model.graph.node[0].input[0] = "c3000"
+    chain = [helper.make_node("Relu", [f"c{i}"], [f"c{i + 1}"]) for i in range(3000)]
+    model.graph.node.extend(reversed([*chain, helper.make_node("Neg", ["x"], ["c0"])]))
+    assert len(load_graph(model).nodes) == 3004
+
+
+def called(count, circle):
+    """A model whose function f0 calls f1 twice, and so on."""
+    model = parse(CHAIN)
+    for i in range(count):
+        after = f"f{(i + 1) % count}" if circle else f"f{i + 1}"
+        op, domain = (after, "own") if circle or i + 1 < count else ("Relu", "")
+        nodes = [helper.make_node(op, [a], [b], domain=domain) for a, b in (("a", "b"), ("b", "c"))]
+        opsets = [helper.make_opsetid("", 21), helper.make_opsetid("own", 1)]
+        model.functions.append(helper.make_function("own", f"f{i}", ["a"], ["c"], nodes, opsets))
+    model.opset_import.add(domain="own", version=1)
+    model.graph.node[0].op_type, model.graph.node[0].domain = "f0", "own"
+    return model
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_functions_that_call_themselves(count):
+    text = refused(called(count, circle=True))
+    assert "functions that call themselves" in text and "'own::f0'" in text
+
+
+def test_functions_that_double_at_every_step():
+    text = refused(called(40, circle=False))
+    assert "1.09951e+12 nodes, its functions written out" in text and "ONNXPATH_MAX_NODES" in text
+    assert len(load_graph(called(4, circle=False)).nodes) == 18
+
+
+def test_graphs_inside_graphs(monkeypatch):
+    inner = helper.make_graph([helper.make_node("Relu", ["x"], ["o"])], "g", [], [onnx.ValueInfoProto(name="o")])
+    for _ in range(5):
+        node = helper.make_node("If", ["c"], ["o"], then_branch=inner, else_branch=inner)
+        inner = helper.make_graph([node], "g", [], [onnx.ValueInfoProto(name="o")])
+    model = parse(CHAIN, c=np.bool_(True))
+    # Names inside are those outside, too: no circle.
+    model.graph.node[0].CopyFrom(inner.node[0])
+    model.graph.node[0].output[0] = "a"
+    load_graph(model)
+    monkeypatch.setenv("ONNXPATH_MAX_NESTING", "4")
+    assert "graphs inside of graphs more than 4 deep" in refused(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda n: n.input.append("x"), "has input size 2 not in range [min=1, max=1]"),
+        (lambda n: n.attribute.append(helper.make_attribute("axis", 1)), "Unrecognized attribute: axis"),
+        (lambda n: n.ClearField("input"), "input size 0 not in range"),
+    ],
+)
+def test_nodes_that_are_not_as_their_operators_demand(change, says):
+    model = parse(CHAIN)
+    model.graph.node[0].name = "told"
+    change(model.graph.node[0])
+    assert says in refused(model)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "many", "1.5"])
+def test_limits_are_positive_whole_numbers(monkeypatch, text):
+    monkeypatch.setenv("ONNXPATH_MAX_PIXELS", text)
+    with pytest.raises(InputError, match="ONNXPATH_MAX_PIXELS must be a positive whole number"):
+        limits()
+
+
+def test_limits_from_the_environment(monkeypatch):
+    assert limits() == Limits()
+    monkeypatch.setenv("ONNXPATH_MAX_PIXELS", "17")
+    assert limits() == Limits(pixels=17)
