@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,7 @@ SCHEMA = 1
 def as_plain(value: object) -> Any:
     """Turn report data into dicts, lists, strings, numbers and None; numpy scalars and arrays included."""
     if is_dataclass(value) and not isinstance(value, type):
-        shown = [item for item in fields(value) if item.metadata.get("json", True)]
-        return {item.name: as_plain(getattr(value, item.name)) for item in shown}
+        return {name: as_plain(getattr(value, name)) for name in _shown(type(value))}
     if isinstance(value, Mapping):
         return {str(key): as_plain(item) for key, item in value.items()}
     if isinstance(value, np.generic | np.ndarray):
@@ -36,6 +36,11 @@ def as_plain(value: object) -> Any:
     if isinstance(value, Path):
         return value.as_posix()
     raise TypeError(f"report data cannot hold a {type(value).__name__}: {value!r}")
+
+
+@cache
+def _shown(kind: type) -> list[str]:
+    return [item.name for item in fields(kind) if item.metadata.get("json", True)]
 
 
 def to_json(report: PageData) -> str:

@@ -66,7 +66,7 @@ def save_arrays(folder: Path, item: Item, arrays: Mapping[str, NDArray[Any]]) ->
     facts = as_plain(replace(item, arrays=path))
     facts["contents"] = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in named.items()}
     save_npz(Path(folder, path), named)
-    text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(Path(folder, path).with_suffix(".json"), text.encode("utf-8"))
     return path
 

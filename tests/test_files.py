@@ -1,0 +1,52 @@
+"""Archives of arrays: what numpy and zipfile read of them, the same bytes at any time."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from onnxpath import files
+from onnxpath.files import npz_bytes
+
+DRAW = np.random.default_rng(0)
+ARRAYS = {
+    "noise": DRAW.normal(size=(3, 32, 32)).astype(np.float32),
+    "/layers/Relu_output_0": np.packbits(DRAW.random(5000) < 0.1),
+    "zeros": np.zeros((100, 100)),
+    "names": np.array(["a", "bc", "ü"]),
+    "größe": np.arange(6, dtype=np.float16).reshape(2, 3).T,
+    "scalar": np.int64(7),
+    "nothing": np.zeros((0, 4)),
+}
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_was_written_is_read(monkeypatch, large):
+    if large:
+        monkeypatch.setattr(files, "MOST_BYTES", 1000)
+    data = npz_bytes(ARRAYS)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None and archive.namelist() == [f"{name}.npy" for name in ARRAYS]
+    with np.load(io.BytesIO(data), allow_pickle=False) as loaded:
+        assert loaded.files == list(ARRAYS)
+        for name, array in ARRAYS.items():
+            assert loaded[name].dtype == array.dtype
+            np.testing.assert_array_equal(loaded[name], array)
+
+
+def test_archives_are_no_larger_than_numpys_by_much():
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **ARRAYS)
+    assert len(npz_bytes(ARRAYS)) < 1.1 * len(buffer.getvalue())
+
+
+def test_none_at_all_and_the_same_twice():
+    with np.load(io.BytesIO(npz_bytes({}))) as loaded:
+        assert loaded.files == []
+    assert npz_bytes(ARRAYS) == npz_bytes(dict(ARRAYS))
+
+
+def test_objects_are_not_pickled():
+    with pytest.raises(ValueError, match="allow_pickle"):
+        npz_bytes({"x": np.array([{}], object)})
