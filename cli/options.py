@@ -20,7 +20,9 @@ ModelPath = Annotated[Path, Argument(metavar="MODEL", help="An .onnx file.", sho
 Inputs = Annotated[
     list[Path],
     Argument(
-        metavar="INPUTS", help="Files or folders: png jpg webp bmp npy npz csv tsv jsonl json txt.", show_default=False
+        metavar="INPUTS",
+        help="Files, folders, patterns or manifests: png jpg webp bmp npy npz csv tsv jsonl json txt.",
+        show_default=False,
     ),
 ]
 OutFolder = Annotated[
