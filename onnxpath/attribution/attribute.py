@@ -47,7 +47,7 @@ def attribute(
         prediction=result.logits.reshape(len(result.logits), -1).argmax(1),
         logits=result.logits,
         method=method,
-        options={**chosen.defaults, **options, **loaded.named_rules},
+        options={**chosen.defaults, **options, **loaded.named_settings},
         delta=result.delta,
         pathways=result.pathways,
         notes=[*notes, *result.notes],

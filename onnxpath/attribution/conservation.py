@@ -91,7 +91,8 @@ def _program(model: Model, goal: Target, method: str, options: Mapping[str, Any]
         op.add_output(_sums(op, step.passed, rows), f"{PASSED}{i}")
         if step.node.outputs[0].name in excess:
             op.add_output(op.sum(excess[step.node.outputs[0].name]), f"{EXCESS}{i}")
-    return Session(setup.finish(graph, op), model.provider, threads=model.threads), steps
+    program = setup.finish(graph, op)
+    return Session(program, model.provider, threads=model.threads, precision=model.precision), steps
 
 
 def _passages(steps: Sequence[Step], values: Mapping[str, Array]) -> list[Passage]:

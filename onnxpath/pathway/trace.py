@@ -79,7 +79,7 @@ def trace(
     check_layers(setup.layers)
     _check_options(selector, score, options)
     runs = _score(setup, feeds, target, score, activity, options)
-    asked = {**options, **model.named_rules}
+    asked = {**options, **model.named_settings}
     if isinstance(sparsity, str):
         held = list(runs)
         asked["sparsity"], sparsity = sparsity, _searched(setup, held, sparsity, selector, scope)

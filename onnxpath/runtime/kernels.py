@@ -8,12 +8,14 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, shape_inference
 
+from onnxpath.runtime.providers import Offer
+
 NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
 NARROW = (TensorProto.BFLOAT16, TensorProto.FLOAT16, TensorProto.DOUBLE)
 MOST = 5
 
 
-def without_kernel(model: onnx.ModelProto, options: ort.SessionOptions, providers: Sequence[str]) -> str:
+def without_kernel(model: onnx.ModelProto, options: ort.SessionOptions, providers: Sequence[Offer]) -> str:
     """Return "Conv in bfloat16 (node 'a' and 3 more), ..." for what these providers cannot run, "" where all runs.
 
     Asks with a model of one node for each operator and dtypes of its inputs, among those not in float32.
@@ -41,7 +43,7 @@ def _runs(
     node: onnx.NodeProto,
     infos: Mapping[str, onnx.ValueInfoProto],
     options: ort.SessionOptions,
-    providers: Sequence[str],
+    providers: Sequence[Offer],
 ) -> bool:
     inputs = [infos[name] for name in dict.fromkeys(node.input) if name]
     graph = helper.make_graph([node], node.name, inputs, [infos[name] for name in node.output if name])

@@ -30,7 +30,7 @@ from onnxpath.rules.relevance import any_rule_set, relevance_sets
 from onnxpath.rules.relevance.roles import relevance_roles
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.rules.variants import rule_set
-from onnxpath.runtime.providers import resolve
+from onnxpath.runtime.providers import precision_on, resolve
 from onnxpath.runtime.rows import freed, why_row_by_row
 from onnxpath.runtime.session import Array, Session
 
@@ -56,6 +56,7 @@ def load(
     rules: str = gradient.name,
     wrt: Sequence[str] | None = None,
     threads: int | None = None,
+    precision: str = "float32",
 ) -> Model:
     """Load a model for explaining.
 
@@ -64,18 +65,20 @@ def load(
     every program of the model, "gradient" | "straight-through" (an estimate for quantised models, named in every
     result); wrt: names of float tensors that attribution is about, inputs or computed ones whose first axis counts
     rows, default the float inputs, or the only embedding of a model of token ids; threads: of one operator on the CPU,
-    default one per core. A Model is returned as it is, or
-    with another `wrt`. Raises ModelError, UnsupportedOperator, ProviderError, UnknownName.
+    default one per core; precision: of float32 products on CUDA, "float32" | "tf32" (factors rounded to 10 bits, named
+    in every result), on the CPU always "float32". A Model is returned as it is, or with another
+    `wrt`. Raises ModelError, UnsupportedOperator, ProviderError, UnknownName.
     """
     if isinstance(source, Model):
         same = wrt is None or list(wrt) == source.wrt
         return source if same else source.about(wrt)
     table = rule_set(rules)
     provider = resolve(providers)
+    precision = precision_on(provider, precision)
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None
     graph = source if isinstance(source, Graph) else freed(load_graph(source), provider)
     graph.notes += [note for note in estimates(graph, table) if note not in graph.notes]
-    return Model(graph, provider, path, memory, table, wrt, threads)
+    return Model(graph, provider, path, memory, table, wrt, threads, precision)
 
 
 class Model:
@@ -83,7 +86,7 @@ class Model:
 
     graph: the canonized graph, never changed; provider: "cpu" | "cuda"; path: the file, None for bytes and protos;
     rules: what goes backwards in its programs; wrt: what attribution is about, None for the default; threads: of one
-    operator, None for the default.
+    operator, None for the default; precision: of float32 products, "float32" | "tf32".
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Model:
         rules: RuleSet = gradient,
         wrt: Sequence[str] | None = None,
         threads: int | None = None,
+        precision: str = "float32",
     ) -> None:
         self.graph = graph
         self.provider = provider
@@ -102,6 +106,7 @@ class Model:
         self.memory = memory
         self.rules = rules
         self.threads = threads
+        self.precision = precision
         self.wrt = None if wrt is None else named_sources(graph, wrt)
         self._together: bool | None = None
         self._sessions: dict[Hashable, Session] = {}
@@ -160,20 +165,27 @@ class Model:
 
     def about(self, wrt: Sequence[str] | None) -> Model:
         """Return the model with another `wrt`, None for the default."""
-        return Model(self.graph, self.provider, self.path, self.memory, self.rules, wrt, self.threads)
+        return Model(self.graph, self.provider, self.path, self.memory, self.rules, wrt, self.threads, self.precision)
 
     def beginning_at(self, names: Sequence[str]) -> Model:
         """Return the model in which computed tensors are inputs, beside its own; made when first asked for."""
         key = tuple(names)
         if key not in self._later:
             graph = begin_at(self.graph, names)
-            self._later[key] = Model(graph, self.provider, None, self.memory, self.rules, self.sources, self.threads)
+            self._later[key] = Model(
+                graph, self.provider, None, self.memory, self.rules, self.sources, self.threads, self.precision
+            )
         return self._later[key]
 
     @property
     def named_rules(self) -> dict[str, str]:
         """The option that names the rule set in results; empty for exact gradients."""
         return {} if self.rules is gradient else {"rules": self.rules.name}
+
+    @property
+    def named_settings(self) -> dict[str, str]:
+        """The options that name in results what is not exact: the rule set, and the precision where it is reduced."""
+        return {**self.named_rules, **({} if self.precision == "float32" else {"precision": self.precision})}
 
     def coverage(self, rules: str | None = None, output: str | None = None) -> dict[str, dict[str, list[str]]]:
         """Return kind -> operator -> node names, between the inputs and an output.
@@ -200,7 +212,7 @@ class Model:
         """Return the session of a program, building it when first asked for; keep=False forgets it after use."""
         if key in self._sessions:
             return self._sessions[key]
-        session = Session(build(), self.provider, threads=self.threads)
+        session = Session(build(), self.provider, threads=self.threads, precision=self.precision)
         if keep:
             self._sessions[key] = session
         return session

@@ -8,7 +8,7 @@ import onnx
 import onnxruntime as ort
 
 from onnxpath.errors import ModelError
-from onnxpath.runtime.providers import NAMES
+from onnxpath.runtime.providers import NAMES, offers
 from onnxpath.runtime.session import session_options
 
 
@@ -26,9 +26,8 @@ def placement(model: onnx.ModelProto, provider: str) -> Placement:
     """Open a session of the program at basic optimisation, which keeps node names, and ask where its nodes are."""
     options = session_options("basic")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    names = [NAMES["cuda"], NAMES["cpu"]] if provider == "cuda" else [NAMES["cpu"]]
     try:
-        session = ort.InferenceSession(model.SerializeToString(), options, providers=names)
+        session = ort.InferenceSession(model.SerializeToString(), options, providers=offers(provider))
     except Exception as error:
         # ONNX Runtime raises its own classes, one per status; all mean that the program was refused.
         raise ModelError(f"ONNX Runtime does not load the model: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 from functools import cache
+from typing import TypeAlias
 
 import onnxruntime as ort
 
@@ -14,6 +15,8 @@ log = logging.getLogger("onnxpath")
 
 NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 DRIVERS = ("libcuda.so.1", "nvcuda.dll")
+PRECISIONS = ("float32", "tf32")
+Offer: TypeAlias = "str | tuple[str, dict[str, str]]"
 
 
 def resolve(providers: str) -> str:
@@ -32,6 +35,27 @@ def resolve(providers: str) -> str:
             "use providers='auto' or 'cpu', or install onnxpath[cuda] on a machine with an NVIDIA GPU"
         )
     return "cpu"
+
+
+def precision_on(provider: str, precision: str) -> str:
+    """Return the precision that float32 programs have on a provider: "tf32" only on CUDA, and only where asked for.
+
+    Raises UnknownName.
+    """
+    if precision not in PRECISIONS:
+        raise unknown("precision", [precision], PRECISIONS)
+    return precision if provider == "cuda" else "float32"
+
+
+def offers(provider: str, precision: str = "float32") -> list[Offer]:
+    """Return what a session is to run on, first choice first, in ONNX Runtime's form.
+
+    provider: "cpu" | "cuda"; precision: "float32" | "tf32", of float32 products on CUDA.
+    """
+    if provider == "cpu":
+        return [NAMES["cpu"]]
+    # ONNX Runtime's own default is TF32, which keeps 10 bits of each factor.
+    return [(NAMES["cuda"], {"use_tf32": "1" if precision == "tf32" else "0"}), NAMES["cpu"]]
 
 
 @cache

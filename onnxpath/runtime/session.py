@@ -16,7 +16,7 @@ from onnxpath.errors import InputError, ModelError, ProviderError
 from onnxpath.graph.load import needs_external_data
 from onnxpath.runtime.bfloat import BFLOAT16, from_bfloat16, to_bfloat16
 from onnxpath.runtime.kernels import NOT_IMPLEMENTED, without_kernel
-from onnxpath.runtime.providers import NAMES
+from onnxpath.runtime.providers import offers
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Value: TypeAlias = "Array | ort.OrtValue"
@@ -51,28 +51,34 @@ class Session:
     """An ONNX Runtime session of one program.
 
     model: the program; provider: "cpu" | "cuda"; optimise: "all" | "basic" | "none"; threads: of one operator, None for
-    ONNX Runtime's default, one per core. Raises ProviderError where the provider has no kernels for the program's
-    dtypes, all named; ModelError with ONNX Runtime's words where the program does not load for another reason.
+    ONNX Runtime's default, one per core; precision: of float32 products on CUDA, "float32" | "tf32". Raises
+    ProviderError where the provider has no kernels for the program's dtypes, all named; ModelError with ONNX Runtime's
+    words where the program does not load for another reason.
     """
 
     def __init__(
-        self, model: onnx.ModelProto, provider: str = "cpu", optimise: str = "all", threads: int | None = None
+        self,
+        model: onnx.ModelProto,
+        provider: str = "cpu",
+        optimise: str = "all",
+        threads: int | None = None,
+        precision: str = "float32",
     ) -> None:
         self.provider = provider
-        names = [NAMES["cuda"], NAMES["cpu"]] if provider == "cuda" else [NAMES["cpu"]]
+        providers = offers(provider, precision)
         options = session_options(optimise)
         options.intra_op_num_threads = threads or 0
         try:
             if not needs_external_data(model):
-                self._session = ort.InferenceSession(model.SerializeToString(), options, providers=names)
+                self._session = ort.InferenceSession(model.SerializeToString(), options, providers=providers)
             else:
                 with tempfile.TemporaryDirectory() as scratch:
                     path = Path(scratch) / "model.onnx"
                     onnx.save_model(model, path, save_as_external_data=True)
-                    self._session = ort.InferenceSession(path, options, providers=names)
+                    self._session = ort.InferenceSession(path, options, providers=providers)
         except Exception as error:
             # ONNX Runtime raises its own classes, one per status; all mean that the program was refused.
-            lacking = without_kernel(model, options, names) if NOT_IMPLEMENTED in str(error) else ""
+            lacking = without_kernel(model, options, providers) if NOT_IMPLEMENTED in str(error) else ""
             if lacking:
                 raise ProviderError(
                     f"the {provider.upper()} provider of ONNX Runtime has no kernel for {lacking}, so the program "

@@ -2,12 +2,14 @@
 
 import logging
 
+import numpy as np
 import pytest
 
 import onnxpath
 from onnxpath.errors import ProviderError, UnknownName
 from onnxpath.runtime import providers
 from onnxpath.runtime.placement import placement
+from onnxpath.runtime.session import Session
 from tests.models import mlp
 
 
@@ -61,3 +63,42 @@ def test_placement_on_the_cpu():
     assert list(found.providers) == ["CPUExecutionProvider"]
     assert len(found.providers["CPUExecutionProvider"]) >= 3
     assert found.fallbacks == [] and found.copies == []
+
+
+def test_float32_is_said_to_cuda_because_its_default_is_tf32():
+    assert providers.offers("cpu") == providers.offers("cpu", "tf32") == ["CPUExecutionProvider"]
+    assert providers.offers("cuda") == [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
+    assert providers.offers("cuda", "tf32") == [("CUDAExecutionProvider", {"use_tf32": "1"}), "CPUExecutionProvider"]
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """CUDA as far as the options: what sessions would be offered is noted, and they run on the CPU."""
+    offered = []
+    offers = providers.offers
+
+    def note(provider, precision="float32"):
+        offered.append(offers(provider, precision)[0])
+        return offers("cpu")
+
+    monkeypatch.setattr(providers, "why_no_cuda", lambda: None)
+    monkeypatch.setattr("onnxpath.runtime.session.offers", note)
+    monkeypatch.setattr(Session, "keep", lambda session, feeds: session.run(feeds))
+    return offered
+
+
+@pytest.mark.parametrize("method", ["gradient", "pathway-gradient", "integrated-gradients"])
+@pytest.mark.parametrize(("precision", "flag", "named"), [("float32", "0", {}), ("tf32", "1", {"precision": "tf32"})])
+def test_precision_reaches_every_session_and_result(pretended, method, precision, flag, named):
+    model = onnxpath.load(mlp(), providers="cuda", precision=precision)
+    size = model.inputs[0].shape[1]
+    found = onnxpath.attribute(model, np.ones((1, size), np.float32), 0, method)
+    assert {k: v for k, v in found.options.items() if k == "precision"} == named
+    programs = pretended[1:] if model.graph.notes else pretended
+    assert programs and {options["use_tf32"] for _, options in programs} == {flag}
+
+
+def test_precision_on_the_cpu_is_float32():
+    assert onnxpath.load(mlp(), providers="cpu", precision="tf32").named_settings == {}
+    with pytest.raises(UnknownName, match=r"no precision named 'tf23'; did you mean 'tf32'\?\nknown: float32, tf32"):
+        onnxpath.load(mlp(), providers="cpu", precision="tf23")

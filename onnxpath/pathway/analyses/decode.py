@@ -120,7 +120,7 @@ def decode(
         climbed = _Climber(program, loaded.sources[0], settings, value_range, spatial).run(fed, fixed, numbers)
         parts.append([value[: rows.stop - rows.start] for value in climbed])
     values, chosen, scores, logits = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Decoded(values, chosen, scores, logits, {**asdict(settings), **loaded.named_rules})
+    return Decoded(values, chosen, scores, logits, {**asdict(settings), **loaded.named_settings})
 
 
 def climb_of(given: Mapping[str, Any]) -> Climb:
