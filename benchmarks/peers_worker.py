@@ -1,6 +1,9 @@
 """One engine's work in a process of its own: waits on a pipe, runs once for every line, answers with seconds and bytes.
 
-Bytes are the peak above what the process held when everything was loaded, the first run included.
+Lines are "first", "run" or "forward", which is the plain forward pass. A run takes an array on the host and gives one
+back. "cpu" are the processor's seconds of all threads; bytes are the peak of a run above what the process held when the
+model was loaded: resident memory on the CPU, memory of the device on CUDA. The first run, which opens sessions and
+compiles, is of two steps where a work has steps, and is not to be counted.
 """
 
 from __future__ import annotations
@@ -9,57 +12,75 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
 STEPS, SPARSITY = 50, 0.9
+Run: TypeAlias = "tuple[Callable[[int], object], Callable[[int], object]]"
 WORKS = ("gradient", "integrated-gradients", "grad-cam", "lrp", "pathway-gradient")
 
 
-def onnxpath_work(work: str, name: str, path: str, x: np.ndarray, threads: int) -> Callable[[], object]:
-    """Return a function that does the work once with onnxpath."""
+def targets(x: np.ndarray) -> np.ndarray:
+    """The outputs that are explained, another one in each row."""
+    return np.arange(len(x))
+
+
+def onnxpath_work(work: str, path: str, x: np.ndarray, asked: Mapping[str, Any]) -> Run:
+    """Return functions of the number of steps: the work with onnxpath, and its plain forward pass."""
     import onnxpath
-    from onnxpath.runtime import session
 
-    default = session.session_options
+    model = onnxpath.load(path, asked["provider"], threads=asked["threads"], precision=asked["precision"])
 
-    def threaded(*arguments: str) -> object:
-        made = default(*arguments)
-        made.intra_op_num_threads = threads
-        return made
+    def run(steps: int) -> object:
+        options = {
+            "integrated-gradients": {"n_steps": steps},
+            "lrp": {"composite": "epsilon-plus"},
+            "pathway-gradient": {"sparsity": SPARSITY},
+        }.get(work, {})
+        return onnxpath.attribute(model, x, targets(x), method=work, **options)
 
-    session.session_options = threaded
-    model = onnxpath.load(path, providers="cpu")
-    options = {
-        "integrated-gradients": {"n_steps": STEPS},
-        "lrp": {"composite": "epsilon-plus"},
-        "pathway-gradient": {"sparsity": SPARSITY},
-    }.get(work, {})
-    return partial(onnxpath.attribute, model, x, method=work, **options)
+    return run, lambda steps: model.session("model", model.graph.to_model).run(model.feeds(x))
 
 
-def torch_work(work: str, name: str, x: np.ndarray, threads: int, variant: str) -> Callable[[], object]:
-    """Return a function that does the work once with torch, Captum or Zennit.
+def torch_work(work: str, name: str, x: np.ndarray, variant: str, asked: Mapping[str, Any]) -> Run:
+    """Return functions of the number of steps: the work with torch, Captum or Zennit, and its plain forward pass.
 
     variant: eager, channels_last or compiled.
     """
     import torch
     from peers_networks import network
 
-    torch.set_num_threads(threads)
-    net, pixels = network(name), torch.from_numpy(x)
-    if variant == "channels_last":
-        net, pixels = net.to(memory_format=torch.channels_last), pixels.to(memory_format=torch.channels_last)
+    torch.set_num_threads(asked["threads"])
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = asked["precision"] == "tf32"
+    layout = torch.channels_last if variant == "channels_last" else torch.contiguous_format
+    net = network(name).to(asked["provider"], memory_format=layout)
     called = torch.compile(net) if variant == "compiled" else net
-    with torch.no_grad():
-        target = net(pixels).argmax(1)
-    return partial(TORCH[work], called, net, pixels, target, name)
+
+    def on_device() -> torch.Tensor:
+        return torch.from_numpy(x).to(asked["provider"]).contiguous(memory_format=layout)
+
+    target = torch.from_numpy(targets(x)).to(asked["provider"])
+
+    # The copy to the host waits for the device.
+    def once(function: Callable[..., torch.Tensor], steps: int) -> torch.Tensor:
+        return function(called, net, on_device(), target, name, steps).detach().cpu()
+
+    return partial(once, TORCH[work]), partial(once, forward)
 
 
-def gradient(called, net, x, target, name):
+def forward(called, net, x, target, name, steps):
+    """The plain forward pass."""
+    import torch
+
+    with torch.inference_mode():
+        return called(x)
+
+
+def gradient(called, net, x, target, name, steps):
     """The gradient of the targets' logits with respect to the input alone."""
     import torch
 
@@ -67,14 +88,14 @@ def gradient(called, net, x, target, name):
     return torch.autograd.grad(called(x).gather(1, target[:, None]).sum(), x)[0]
 
 
-def integrated(called, net, x, target, name):
+def integrated(called, net, x, target, name, steps):
     """Captum's integrated gradients, as many rows at a time as there are inputs."""
     from captum.attr import IntegratedGradients
 
-    return IntegratedGradients(called).attribute(x, target=target, n_steps=STEPS, internal_batch_size=len(x))
+    return IntegratedGradients(called).attribute(x, target=target, n_steps=steps, internal_batch_size=len(x))
 
 
-def grad_cam(called, net, x, target, name):
+def grad_cam(called, net, x, target, name, steps):
     """Captum's Grad-CAM, brought to the size of the input."""
     from captum.attr import LayerAttribution, LayerGradCam
     from peers_networks import CAM_LAYER
@@ -83,19 +104,19 @@ def grad_cam(called, net, x, target, name):
     return LayerAttribution.interpolate(cam, x.shape[2:], "bilinear")
 
 
-def lrp(called, net, x, target, name):
+def lrp(called, net, x, target, name, steps):
     """Zennit's composite epsilon-plus."""
     import torch
     from zennit.attribution import Gradient
     from zennit.canonizers import SequentialMergeBatchNorm
     from zennit.composites import EpsilonPlus
 
-    seed = torch.nn.functional.one_hot(target, 1000).float()
+    seed = torch.nn.functional.one_hot(target, 1000).to(x.dtype)
     with Gradient(net, EpsilonPlus(canonizers=[SequentialMergeBatchNorm()])) as attributor:
         return attributor(x.detach().requires_grad_(True), seed)[1]
 
 
-def pathway(called, net, x, target, name):
+def pathway(called, net, x, target, name, steps):
     """NeuronMCT and the pathway gradient as one writes them with hooks."""
     import torch
 
@@ -129,29 +150,60 @@ TORCH = {
 }
 
 
-def status(key: str) -> int:
-    """Return a figure of this process in bytes: VmRSS now, VmHWM the peak."""
+class Memory:
+    """What this process holds, in bytes."""
+
+    def __init__(self, provider: str) -> None:
+        self.on_device = provider == "cuda"
+        self.grown = 0
+        self.loaded = 0 if self.on_device else _status("VmRSS")
+
+    def begin(self) -> None:
+        """Begin a run."""
+        if self.on_device:
+            self.before = self._used()
+        else:
+            Path("/proc/self/clear_refs").write_text("5")
+
+    def peak(self) -> int:
+        """Return the peak of the run that ends here, above what was held when all was loaded."""
+        if not self.on_device:
+            return _status("VmHWM") - self.loaded
+        # Both engines keep what they took from the device, and the processes beside this one rest meanwhile.
+        self.grown += self._used() - self.before
+        return self.grown
+
+    def _used(self) -> int:
+        import torch
+
+        free, whole = torch.cuda.mem_get_info()
+        return whole - free
+
+
+def _status(key: str) -> int:
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key))
     return int(line.split()[1]) * 1024
 
 
 def main() -> None:
-    """Serve; arguments: engine, work, network, file, batch, threads."""
-    engine, work, name, path, batch, threads = sys.argv[1:]
+    """Serve; arguments: engine, work, network, file, batch, JSON with threads, provider and precision."""
+    engine, work, name, path, batch, settings = sys.argv[1:]
+    asked = json.loads(settings)
+    # The pipe is ours alone: whatever a library prints goes to stderr.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     x = np.random.default_rng(0).standard_normal((int(batch), 3, 224, 224), np.float32)
     if engine == "onnxpath":
-        run = onnxpath_work(work, name, path, x, int(threads))
+        run, plain = onnxpath_work(work, path, x, asked)
     else:
-        run = torch_work(work, name, x, int(threads), engine.removeprefix("torch-"))
-    Path("/proc/self/clear_refs").write_text("5")
-    before = status("VmRSS")
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        run()
-        seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "bytes": status("VmHWM") - before}), file=answers, flush=True)
+        run, plain = torch_work(work, name, x, engine.removeprefix("torch-"), asked)
+    memory = Memory(asked["provider"])
+    for word in map(str.strip, sys.stdin):
+        memory.begin()
+        wall, cpu = time.perf_counter(), time.process_time()
+        (plain if word == "forward" else run)(2 if word == "first" else STEPS)
+        spent = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+        print(json.dumps({**spent, "bytes": memory.peak()}), file=answers, flush=True)
 
 
 if __name__ == "__main__":
