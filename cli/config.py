@@ -77,7 +77,7 @@ def settings(verb: Callable[..., Any], path: Path) -> dict[str, Any]:
     text, known = _text(path), keys_of(verb)
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"config file '{path}' is not valid TOML: {error}") from error
     problems = [(line_of(text, key), problem) for key in given if (problem := _problem(key, given[key], known))]
     if problems:

@@ -36,6 +36,9 @@ def errors_as_text(verb: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(NOTHING_DONE) from None
         except (typer.Exit, BrokenPipeError):
             raise
+        except MemoryError as error:
+            complain(f"the machine has not enough memory for this: {error or 'no more is to be had'}")
+            raise typer.Exit(NOTHING_DONE) from None
         except (Exception, KeyboardInterrupt) as error:
             if _was_stopped(error):
                 complain("stopped; files written so far are whole")

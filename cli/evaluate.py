@@ -140,15 +140,12 @@ def _parse(pairs: list[str]) -> dict[str, Any]:
 
 
 def _read_masks(path: Path) -> Any:
-    import numpy as np
-
+    from onnxpath.batch.arrays import DAMAGED, load_arrays
     from onnxpath.errors import InputError
 
     try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            held = {"masks": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, ValueError, EOFError) as error:
+        held = load_arrays(path, "masks")
+    except DAMAGED as error:
         raise InputError(f"masks '{path}' cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if "masks" not in held or held["masks"].ndim != 3:
         raise InputError(f"masks '{path}' hold no array `masks` of three axes [N, H, W]")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from onnxpath_cli.errors import NOTHING_DONE, SOME_FAILED
-from onnxpath_cli.output import complain, print_json, progress, say
+from onnxpath_cli.output import complain, echo, print_json, progress, say
 
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
@@ -84,5 +84,5 @@ def end(warnings: list[str], errors: list[str], inputs: int) -> None:
     if errors:
         complain(f"{len(errors)} of {inputs} inputs failed:")
         for error in errors:
-            typer.echo(f"  {error}", err=True)
+            echo(f"  {error}", err=True)
         raise typer.Exit(SOME_FAILED if len(errors) < inputs else NOTHING_DONE)

@@ -12,21 +12,28 @@ import typer
 T = TypeVar("T")
 
 
+def echo(text: str, err: bool = False) -> None:
+    """Print text as it is, but for what no encoding has: names of files may hold any bytes."""
+    from onnxpath.files import printable
+
+    typer.echo(printable(text), err=err)
+
+
 def say(text: str) -> None:
     """Print for people, on standard output."""
-    typer.echo(text)
+    echo(text)
 
 
 def complain(text: str) -> None:
     """Print on standard error, after the program's name."""
-    typer.echo(f"onnxpath: {text}", err=True)
+    echo(f"onnxpath: {text}", err=True)
 
 
 def print_json(value: Any) -> None:
     """Print a result as JSON on standard output; NaN and Inf become null."""
     from onnxpath.report.plain import as_plain
 
-    typer.echo(json.dumps(as_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    echo(json.dumps(as_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def few(names: Sequence[str], most: int = 10, hint: str = "") -> str:

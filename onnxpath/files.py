@@ -92,3 +92,8 @@ def unwritable(path: Path, error: OSError) -> JobError:
     """Return the error of a place that results cannot go to."""
     reason = error.strerror or str(error)
     return JobError(f"'{path}' cannot be written: {reason}; results are kept there, so choose another place with -o")
+
+
+def printable(text: str) -> str:
+    """Return text that can be written as UTF-8: names of files may hold any bytes, and those are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -41,18 +41,22 @@ def _pair(methods: Sequence[Method], pair: str, kind: str) -> tuple[str, Any]:
     if not any(name in method.defaults or method.takes_any for method in methods):
         of = " or ".join(f"'{method.name}'" for method in methods)
         raise unknown(f"option of {kind} {of}", [name], {name: None for m in methods for name in m.defaults})
-    return name, _value(name, text.strip())
+    value = _value(name, text.strip())
+    kinds = {type(method.defaults[name]) for method in methods if name in method.defaults}
+    if kinds == {int} and isinstance(value, str):
+        raise InputError(f"option '{name}' is a whole number, not '{value[:80]}'")
+    return name, value
 
 
 def _value(name: str, text: str) -> Any:
     if text.lower().endswith(".npy"):
         try:
             return np.load(text, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, SyntaxError, MemoryError) as error:
             raise InputError(f"option '{name}': array file '{text}' cannot be read: {error}") from error
     try:
         return _tuples(json.loads(text))
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

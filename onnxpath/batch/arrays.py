@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxpath.batch.loaded import Wanted
 from onnxpath.errors import InputError
+from onnxpath.limits import limits, variable
 
 # Names under which an .npz holds the inputs, when it holds more than one array beside labels and classes.
 VALUE_KEYS = ("images", "x")
@@ -24,7 +26,11 @@ TOKENS = "tokens"
 # Threads that want the same file wait for the first of them to read it.
 _ONE_READER = threading.Lock()
 
-_DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+DAMAGED = (
+    *(OSError, ValueError, EOFError, LookupError, SyntaxError, TypeError, ArithmeticError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+"""What numpy raises on array files that are damaged or ask for what cannot be."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,8 @@ def read_rows(path: Path, input_rank: int) -> Rows:
 def _read_rows(path: Path, stamp: int, input_rank: int) -> Rows:
     del stamp  # only there so that a changed file is read again
     try:
-        arrays = _load(path)
-    except _DAMAGED as error:
+        arrays = load_arrays(path)
+    except DAMAGED as error:
         raise InputError(f"array file {path.name} cannot be read: {error or type(error).__name__}") from error
     values = _pick_values(arrays, path.name)
     pixels = values.dtype == np.uint8 and input_rank == 4
@@ -117,14 +123,14 @@ def read_named(path: Path, wanted: Wanted) -> NamedRows | None:
     try:
         with _ONE_READER:
             return _read_named(path, path.stat().st_mtime_ns, wanted)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"array file {path.name} cannot be read: {error or type(error).__name__}") from error
 
 
 @lru_cache(maxsize=1)
 def _read_named(path: Path, stamp: int, wanted: Wanted) -> NamedRows | None:
     del stamp  # only there so that a changed file is read again
-    loaded = _load(path)
+    loaded = load_arrays(path)
     arrays = {info.name: loaded[info.name] for info in wanted.infos if info.name in loaded}
     if not arrays:
         return None
@@ -139,12 +145,34 @@ def _read_named(path: Path, stamp: int, wanted: Wanted) -> NamedRows | None:
     return NamedRows(arrays, tokens, single, _labels(loaded, count, path.name), _classes(loaded, path.name))
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
+def load_arrays(path: Path, alone: str = "x") -> dict[str, NDArray[Any]]:
+    """Return the arrays of an .npz by name, or that of an .npy under the name `alone`; nothing is unpickled.
+
+    Raises what `DAMAGED` lists, InputError where the arrays take more than `Limits.array_bytes`.
+    """
     with path.open("rb") as file:
+        _check_size(file, path)
         loaded = np.load(file, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return {"x": loaded}
-        return {key: loaded[key] for key in loaded.files}
+            return {alone: loaded}
+        arrays = {key: loaded[key] for key in loaded.files}
+    if others := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise ValueError(f"{', '.join(map(repr, others))} in it is no array")
+    return arrays
+
+
+def _check_size(file: BinaryIO, path: Path) -> None:
+    size = path.stat().st_size
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+    file.seek(0)
+    most = limits().array_bytes
+    if size > most:
+        raise InputError(
+            f"array file {path.name} holds {size / 2**30:.4g} GiB, and at most {most / 2**30:.4g} are taken; "
+            f"if that is meant, set the environment variable {variable('array_bytes')}"
+        )
 
 
 def _pick_values(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from onnxpath.batch.manifest import is_manifest, read_manifest
 from onnxpath.batch.tables import SEPARATORS
 from onnxpath.batch.text import TEXT_SUFFIXES
 from onnxpath.errors import InputError
+from onnxpath.files import printable
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ARRAY_SUFFIXES = (".npy", ".npz")
@@ -106,8 +107,8 @@ def _listed(kinds: Sequence[str]) -> str:
 def names_of(found: Sequence[tuple[Path, Path]]) -> list[str]:
     """Name each file by its path in its folder; with the folder's name, then in full, where that is taken."""
     spellings = (
-        lambda root, file: file.relative_to(root).as_posix(),
-        lambda root, file: f"{root.resolve().name}/{file.relative_to(root).as_posix()}",
+        lambda root, file: _below(root, file),
+        lambda root, file: f"{root.resolve().name}/{_below(root, file)}",
         lambda root, file: file.as_posix(),
     )
     names = [""] * len(found)
@@ -116,4 +117,9 @@ def names_of(found: Sequence[tuple[Path, Path]]) -> list[str]:
         names = [
             spelling(*pair) if taken[name] > 1 or not name else name for name, pair in zip(names, found, strict=True)
         ]
-    return names
+    return [printable(name) for name in names]
+
+
+def _below(root: Path, file: Path) -> str:
+    """Return the path in a folder; in full of a file elsewhere, as a manifest may name it."""
+    return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()

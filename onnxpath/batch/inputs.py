@@ -13,13 +13,24 @@ from PIL import Image
 
 from onnxpath.batch.arrays import read_named, read_rows
 from onnxpath.batch.found import ARRAY_SUFFIXES, IMAGE_SUFFIXES, TABLE_SUFFIXES, find_files, names_of
-from onnxpath.batch.loaded import InputItem, Loaded, Shape, Wanted, cast, fits, row_shape, spell
+from onnxpath.batch.loaded import (
+    InputItem,
+    Loaded,
+    Shape,
+    Wanted,
+    cast,
+    fits,
+    is_index,
+    row_shape,
+    spell,
+)
 from onnxpath.batch.manifest import is_manifest, read_manifest
 from onnxpath.batch.picture import open_picture
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.batch.tables import open_table, read_row
 from onnxpath.batch.text import TEXT_SUFFIXES, count_texts, from_arrays, parts_of, read_text
 from onnxpath.errors import InputError
+from onnxpath.files import printable
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -102,7 +113,7 @@ def _labelled(item: InputItem, label: str | int | None) -> InputItem:
     if label is None:
         return item
     text = str(label)
-    return replace(item, label=int(text)) if text.isdecimal() else replace(item, folder=text)
+    return replace(item, label=int(text)) if is_index(text) else replace(item, folder=text)
 
 
 def read_item(
@@ -146,14 +157,14 @@ def label_of(item: InputItem, class_names: Sequence[str] | None) -> tuple[int | 
     if item.folder.casefold() in folded:
         index = folded.index(item.folder.casefold())
         return index, names[index]
-    if item.folder.isdecimal() and (not names or int(item.folder) < len(names)):
+    if is_index(item.folder) and (not names or int(item.folder) < len(names)):
         index = int(item.folder)
         return index, names[index] if names else item.folder
     return None
 
 
 def _items_of(name: str, root: Path, file: Path, input_rank: int, wanted: Wanted | None) -> list[InputItem]:
-    folder = file.parent.name if file.parent != root else None
+    folder = printable(file.parent.name) if file.parent != root else None
     if file.suffix.lower() in IMAGE_SUFFIXES:
         return [InputItem(name, file, folder=folder)]
     try:

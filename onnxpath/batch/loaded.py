@@ -113,3 +113,8 @@ def cast(array: NDArray[Any], dtype: np.dtype[Any], what: str, input_name: str, 
         span = f"values from {array.min()} to {array.max()}"
         raise InputError(f"{what} holds {span}, more than the {dtype} of model input '{input_name}' can hold")
     return made
+
+
+def is_index(text: str) -> bool:
+    """Return whether a text is a whole number that an index can be."""
+    return text.isdecimal() and len(text) < 19

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from onnxpath.batch.loaded import InputItem
+from onnxpath.batch.loaded import InputItem, is_index
 from onnxpath.errors import InputError
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -33,14 +33,14 @@ class Entry:
         if self.label is None:
             return made
         text = str(self.label)
-        return replace(made, label=int(text)) if text.isdecimal() else replace(made, folder=text, label=None)
+        return replace(made, label=int(text)) if is_index(text) else replace(made, folder=text, label=None)
 
 
 def is_manifest(path: Path) -> bool:
     """Return whether a file is a manifest: `path`, and nothing but COLUMNS, in its header or first record."""
     try:
         _, first = next(_records(path), (0, {}))
-    except (InputError, OSError, ValueError):
+    except (InputError, OSError, ValueError, RecursionError, csv.Error):
         return False
     return PATH in first and set(first) <= set(COLUMNS)
 
@@ -72,7 +72,7 @@ def _entries(path: Path, stamp: tuple[int, int]) -> tuple[Entry, ...]:
                     None if target in (None, "") else int(target),
                 )
             )
-    except (ValueError, csv.Error) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         problems.append(str(error))
     if problems:
         left = len(problems) - MOST_TOLD
@@ -87,13 +87,13 @@ def _problem(record: Mapping[str, Any], lines: Mapping[str, int]) -> str | None:
     where, label, target = (record.get(name) for name in COLUMNS)
     if wrong := [name for name in record if name not in COLUMNS]:
         return f"{', '.join(map(repr, wrong))}: a manifest has {', '.join(COLUMNS)} only"
-    if not isinstance(where, str) or not where:
+    if not isinstance(where, str) or not where or "\0" in where:
         return f"'{PATH}' must name a file, not {where!r}"
     if where in lines:
         return f"'{where}' stands on line {lines[where]} already"
     if isinstance(label, bool) or not isinstance(label, int | str | None):
         return f"'{LABEL}' must be a class index or name, not {label!r}"
-    if target not in (None, "") and (isinstance(target, bool) or not str(target).isdecimal()):
+    if target not in (None, "") and (isinstance(target, bool) or not is_index(str(target))):
         return f"'{TARGET}' must be the index of an output entry, not {target!r}"
     return None
 

@@ -9,20 +9,26 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from onnxpath.errors import InputError
+from onnxpath.limits import limits, variable
 
 # Formats that Pillow may try: a file of any other kind is refused whatever its name says.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 # What Pillow raises on files that are damaged, truncated or not pictures at all.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, Image.DecompressionBombError)
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, MemoryError, struct.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
 
 
 def open_picture(path: Path, name: str) -> Image.Image:
     """Open a picture and decode all of its pixels, turned upright by its EXIF orientation.
 
-    name: how the picture is called in error texts. Raises InputError where it is unreadable or truncated.
+    name: how the picture is called in error texts. Raises InputError where it is unreadable or truncated, or has more
+    pixels than `Limits.pixels`; of an animation, the first frame is taken.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
+            _check_pixels(image.height, image.width, f"image {name} has")
             image.load()
             return ImageOps.exif_transpose(image)
     except _DAMAGED as error:
@@ -46,13 +52,17 @@ def to_eight_bit(image: Image.Image) -> Image.Image:
 
 
 def resize(image: Image.Image, size: int | tuple[int, int] | None) -> Image.Image:
-    """Resize bilinearly with antialiasing: int = the shorter side, (h, w) = exactly, None = not at all."""
+    """Resize bilinearly with antialiasing: int = the shorter side, (h, w) = exactly, None = not at all.
+
+    Raises InputError where that makes more pixels than `Limits.pixels`.
+    """
     if size is None:
         return image
     if isinstance(size, int):
         short, long = sorted((image.height, image.width))
         other = max(size, size * long // short)
         size = (size, other) if image.height <= image.width else (other, size)
+    _check_pixels(*size, "resize makes")
     return image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
 
 
@@ -68,6 +78,15 @@ def centre_crop(image: Image.Image, size: int | tuple[int, int] | None) -> Image
         )
     top, left = round((image.height - height) / 2), round((image.width - width) / 2)
     return image.crop((left, top, left + width, top + height))
+
+
+def _check_pixels(height: int, width: int, what: str) -> None:
+    most = limits().pixels
+    if height * width > most:
+        raise InputError(
+            f"{what} {height}×{width} pixels, and at most {most} are taken; if that is meant, set the environment "
+            f"variable {variable('pixels')}"
+        )
 
 
 def _sixteen_bit_grey(image: Image.Image) -> Image.Image:

@@ -163,7 +163,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         given = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except OSError as error:
         raise InputError(f"preprocess file '{path}' cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"preprocess file '{path}' is not valid {path.suffix[1:].upper()}: {error}") from error
     if not isinstance(given, dict):
         raise InputError(f"preprocess file '{path}' holds a {type(given).__name__}; it must hold keys and values")

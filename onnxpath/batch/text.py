@@ -123,7 +123,7 @@ def _record(path: Path, row: int) -> tuple[dict[str, Any], str]:
 def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is not valid JSON: {error}") from error
 
 
@@ -132,7 +132,7 @@ def _json(path: Path) -> list[Any]:
         return _read_json(path, path.stat().st_mtime_ns)
     except OSError as error:
         raise InputError(f"file {path.name} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"file {path.name} is not valid JSON: {error}") from error
 
 

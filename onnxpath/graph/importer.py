@@ -18,6 +18,7 @@ from onnxpath.graph.scope import every_node, inner_graphs, settle_scopes
 OLDEST_OPSET = 7
 WORKING_OPSET = 21
 NEWEST_OPSET = 26
+LARGEST_VERSION = 2**31 - 1
 
 
 def import_model(model: onnx.ModelProto) -> Graph:
@@ -70,6 +71,9 @@ def _opset(model: onnx.ModelProto) -> int:
 
 
 def _check_opset(model: onnx.ModelProto) -> None:
+    for domain, version in _domains(model).items():
+        if not 0 < version <= LARGEST_VERSION:
+            raise ModelError(f"the model uses opset {version} of '{domain or 'ai.onnx'}', and there is none such")
     opset = _opset(model)
     if opset < OLDEST_OPSET:
         raise ModelError(
@@ -99,7 +103,7 @@ def _check_operators(model: onnx.ModelProto) -> None:
         domain = "" if node.domain == "ai.onnx" else node.domain
         standard = domain in versions and onnx.defs.has(node.op_type, versions[domain], domain)
         if not standard and (domain, node.op_type) not in EXPANSIONS:
-            missing.setdefault(f"{node.domain or 'ai.onnx'}::{node.op_type}", []).append(node.name or node.output[0])
+            missing.setdefault(f"{node.domain or 'ai.onnx'}::{node.op_type}", []).append(node.name or node.op_type)
     if missing:
         lines = [
             f"  {op} (opset {versions.get('' if op.startswith('ai.onnx::') else op.split('::')[0], '?')}): "
@@ -116,7 +120,7 @@ def _check_operators(model: onnx.ModelProto) -> None:
 def _check_nodes(model: onnx.ModelProto) -> None:
     """Raise ModelError, all listed, for nodes with other inputs, outputs or attributes than their operators have."""
     context = onnx.checker.C.CheckerContext()
-    context.ir_version = max(model.ir_version, 3)
+    context.ir_version = min(max(model.ir_version, 3), LARGEST_VERSION)
     context.opset_imports = _domains(model) | {"": _opset(model)}
     problems = []
     for node in every_node(model.graph):
@@ -141,7 +145,7 @@ def _without_graphs(node: onnx.NodeProto) -> onnx.NodeProto:
 
 
 def _check_scans(model: onnx.ModelProto) -> None:
-    old = [n.name or n.output[0] for n in every_node(model.graph) if n.op_type == "Scan" and _opset(model) < 9]
+    old = [n.name or n.op_type for n in every_node(model.graph) if n.op_type == "Scan" and _opset(model) < 9]
     if old:
         raise UnsupportedOperator(
             f"the model uses Scan as of opset 8 (node '{old[0]}'), which has a batch axis and sequence lengths that "

@@ -42,6 +42,7 @@ def check_sound(model: onnx.ModelProto, where: str) -> None:
     problems = list(_tensor_problems([*graphs, *model.functions]))
     for graph in graphs:
         problems += _made_twice(graph)
+        problems += _dtype_problems(graph)
     if problems:
         shown = [f"  {line}" for line in problems[:10]] + [f"  and {len(problems) - 10} more"] * (len(problems) > 10)
         raise ModelError("\n".join([f"{where} is not a sound ONNX model; export or copy the file again:", *shown]))
@@ -163,6 +164,13 @@ def _made_twice(graph: GraphProto) -> list[str]:
     initializers = {t.name for t in graph.initializer}
     made.update(v.name for v in graph.input if v.name not in initializers)
     return [f"tensor '{name}' is made {count} times" for name, count in made.items() if count > 1]
+
+
+def _dtype_problems(graph: GraphProto) -> Iterator[str]:
+    for value in [*graph.input, *graph.output, *graph.value_info]:
+        dtype = value.type.tensor_type.elem_type
+        if dtype and dtype not in _KNOWN:
+            yield f"tensor '{value.name}' has dtype {dtype}, which is none of those that are read"
 
 
 def _sort(graph: GraphProto, where: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxpath.files import printable
 from onnxpath.report.data import PageData, Report
 from onnxpath.report.summary import summarise
 
@@ -31,10 +32,12 @@ def as_plain(value: object) -> Any:
         return [as_plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, str):
+        return printable(value)
+    if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, Path):
-        return value.as_posix()
+        return printable(value.as_posix())
     raise TypeError(f"report data cannot hold a {type(value).__name__}: {value!r}")
 
 

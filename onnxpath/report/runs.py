@@ -75,7 +75,7 @@ def read_run(folder: Path) -> Run:
             f"folder '{folder}' holds no finished report ({DATA}: {error.strerror or error}); "
             "give two folders that `onnxpath report` wrote, or two models"
         ) from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"'{path}' is not the data of a report: {error}") from error
     return found
 

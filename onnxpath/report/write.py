@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpath.files import save_npz, unwritable, write_bytes, write_pieces
+from onnxpath.files import printable, save_npz, unwritable, write_bytes, write_pieces
 from onnxpath.report.data import Item, PageData
 from onnxpath.report.page import render
 from onnxpath.report.plain import as_plain, json_pieces
@@ -50,7 +50,7 @@ def write_report(folder: Path, report: PageData, rows: Iterable[str] | None = No
     its name, and the page is drawn before the first one does. Raises JobError.
     """
     page, facts = Path(folder, f"{report.page}.html"), Path(folder, f"{report.page}.json")
-    text = render(report).encode("utf-8")
+    text = printable(render(report)).encode("utf-8")
     write_pieces(facts, (piece.encode("utf-8") for piece in json_pieces(report, rows)))
     write_bytes(page, text)
     return page

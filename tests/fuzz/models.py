@@ -259,7 +259,7 @@ def nested(rng, model):
 
 def functions(rng, model):
     """Functions that call each other: in a circle, or each the next one twice, 2 to the power of how many."""
-    count = int(rng.choice([1, 2, 12, 40]))
+    count = int(rng.choice([1, 2, 10, 40]))
     circle = rng.random() < 0.5
     for i in range(count):
         following = f"f{(i + 1) % count if circle else i + 1}"

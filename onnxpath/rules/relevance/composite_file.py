@@ -46,7 +46,7 @@ def read_composite(path: str | os.PathLike[str]) -> Recipe:
         table = tomllib.loads(Path(path).read_text())
     except OSError as error:
         raise InputError(f"the composite '{path}' cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"the composite '{path}' is not TOML: {error}") from error
     if problems := list(find_problems(table)):
         lines = "\n".join(f"  {line}" for line in problems)
