@@ -143,7 +143,7 @@ def _explain(job: Job, store: Store, target: int | None, output: str | None) -> 
             for result in islice(results, len(store.span(unit))):
                 beside.do(partial(found.add, job, store, result, axis))
                 progress.tell("report", done := done + 1, len(job.items))
-            beside.do(partial(found.commit, store, began, job.model.graph.notes))
+            beside.do(partial(found.commit, store, time.perf_counter() - began, job.model.graph.notes))
 
 
 class _Unit:
@@ -166,10 +166,9 @@ class _Unit:
         self.seconds.append(result.seconds)
         self.searched |= {**self.before, **result.searched}
 
-    def commit(self, store: Store, began: float, notes: Sequence[str]) -> None:
-        run, date = time.perf_counter() - began, _now()
+    def commit(self, store: Store, run: float, notes: Sequence[str]) -> None:
         store.begin()
-        store.commit(self.number, self.rows, self.searched, self.seconds, run, date, notes)
+        store.commit(self.number, self.rows, self.searched, self.seconds, run, _now(), notes)
 
 
 class _Beside:

@@ -1,0 +1,100 @@
+"""Reports of 500 and of 10,000 images: peak memory of both, and images a second against the bare programs.
+
+python -m benchmarks.streaming [MANY]     (images and model under ONNXPATH_DATA)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import heading, machine
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("ONNXPATH_DATA", ROOT.parent / "shared" / "data"))
+MODEL, IMAGES = DATA / "models" / "resnet20_cifar10.onnx", DATA / "images" / "cifar10_train_10000.npz"
+PREPROCESS = {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+METHOD, FEW, MANY, BARE = "pathway-gradient", 500, 10_000, 512
+
+
+def report(count: int, scratch: Path) -> dict[str, float]:
+    """Run a report of so many images; for a process of its own, whose peak memory is told."""
+    import onnxpath
+    from onnxpath.batch.preprocess import Preprocess
+
+    with np.load(IMAGES, allow_pickle=False) as held:
+        np.savez(scratch / "x.npz", images=held["images"][:count], labels=held["labels"][:count])
+    began = time.perf_counter()
+    preprocess = Preprocess(**PREPROCESS)
+    made = onnxpath.report(MODEL, [scratch / "x.npz"], scratch / "out", methods=[METHOD], preprocess=preprocess)
+    seconds = time.perf_counter() - began
+    return {
+        "images": made.explained,
+        "seconds": seconds,
+        "images_per_second": made.explained / seconds,
+        "cpu_ms_per_image": 1000 * time.process_time() / made.explained,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "page_mib": (scratch / "out" / "report.html").stat().st_size / 2**20,
+        "folder_mib": sum(p.stat().st_size for p in (scratch / "out").rglob("*") if p.is_file()) / 2**20,
+    }
+
+
+def bare(count: int, scratch: Path) -> dict[str, float]:
+    """Run the method alone on arrays that are ready, in batches as large as a unit."""
+    import onnxpath
+
+    del scratch
+    with np.load(IMAGES, allow_pickle=False) as held:
+        x = held["images"][:count].astype(np.float32).transpose(0, 3, 1, 2) / 255
+    mean, std = (np.array(PREPROCESS[key], np.float32)[:, None, None] for key in ("mean", "std"))
+    x = np.ascontiguousarray((x - mean) / std)
+    model = onnxpath.load(MODEL)
+    onnxpath.attribute(model, x[:64], method=METHOD, activity=True)
+    began, worked = time.perf_counter(), time.process_time()
+    for start in range(0, count, 64):
+        onnxpath.attribute(model, x[start : start + 64], method=METHOD, activity=True)
+    return {
+        "images_per_second": count / (time.perf_counter() - began),
+        "cpu_ms_per_image": 1000 * (time.process_time() - worked) / count,
+    }
+
+
+TASKS = {"report": report, "bare": bare}
+
+
+def apart(task: str, count: int) -> dict[str, float]:
+    """Run a task in a process of its own and return what it measured."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "benchmarks.streaming", task, str(count), scratch]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main(many: int) -> None:
+    """Measure and print."""
+    about: dict[str, Any] = machine()
+    few, large = apart("report", FEW), apart("report", many)
+    bares = [apart("bare", BARE) for _ in range(2)]
+    speed = sum(b["images_per_second"] for b in bares) / len(bares)
+    print(heading(about))
+    for found in (few, large, *bares):
+        print(", ".join(f"{key} {value:.1f}" for key, value in found.items()))
+    memory, ratio = large["peak_mib"] / few["peak_mib"], large["images_per_second"] / speed
+    print(f"peak memory {memory:.2f} ×, throughput {ratio:.0%} of the bare programs'")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4:
+        print(json.dumps(TASKS[sys.argv[1]](int(sys.argv[2]), Path(sys.argv[3]))))
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else MANY)
