@@ -28,6 +28,7 @@ from onnxpath_cli.options import (
     TokenizerFile,
     Wrt,
 )
+from onnxpath_cli.output import say
 
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Explained
@@ -110,11 +111,17 @@ def explain(
             "scores": scored(parts, shown.scores),
             "kept": result.pathway.kept_prediction if result.pathway else None,
             "density": result.pathway.density if result.pathway else None,
+            "notes": list(result.notes),
         }
 
     results = explain_items(job.model, job.items, job.preprocess, job.options, target, output)
     rows, failures = go_through(job, results, method, write)
-    tell(job, rows, failures, _line, json)
+    tell(job, rows, failures, _line, json, say_more=lambda: _say_notes(rows))
+
+
+def _say_notes(rows: list[dict[str, Any]]) -> None:
+    for note in dict.fromkeys(note for row in rows for note in row["notes"]):
+        say(f"note: {note}")
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -40,7 +40,8 @@ class Explained:
 
     loaded: the model input and the picture; logits: the model's output row; target: the explained entry; maps: method
     -> map of the input's shape; deltas: method -> convergence delta where it has one; pathway: of the pathway method,
-    None without one; seconds: this input's share of its batch; searched: method -> sparsity that a rule led to.
+    None without one; seconds: this input's share of its batch; searched: method -> sparsity that a rule led to;
+    notes: what the methods say of the batch, such as the layer that was chosen.
     """
 
     item: InputItem
@@ -52,6 +53,7 @@ class Explained:
     pathway: Pathway | None
     seconds: float
     searched: Mapping[str, float] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -298,4 +300,5 @@ def _explained(
         pathway=next((r.pathways[row] for r in results.values() if r.pathways is not None), None),
         seconds=seconds,
         searched=searched,
+        notes=list(dict.fromkeys(note for result in results.values() for note in result.notes)),
     )

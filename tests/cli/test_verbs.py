@@ -216,3 +216,10 @@ def test_a_bug_is_called_one_and_shows_its_traceback_only_on_request(tmp_path):
     )
     shown = run_apart(*arguments, PYTHONPATH=str(tmp_path), ONNXPATH_DEBUG="1")
     assert shown.code == 2 and "Traceback" in shown.err
+
+
+def test_explain_says_what_the_method_chose(tmp_path):
+    words = ["explain", CNN, IMAGES, "--preprocess", PREPROCESS, "--method", "grad-cam", "-o", tmp_path / "out"]
+    told = run(*words).out
+    assert told.count("note: the layer is '/Relu_2_output_0'") == 1
+    assert run(*words, "--json").json["results"][0]["notes"] == [told.strip().rpartition("note: ")[2]]
