@@ -107,7 +107,8 @@ def _lines(found: Comparison) -> Iterator[str]:
     first = found.first_diverging
     if any(row.differences is not None for row in found.inputs):
         where = f"'{first.pair.one}' ({percent(first.difference)})" if first else "none"
-        yield f"first layer with a median difference above {percent(found.threshold)}: {where}"
+        told = f"first layer with a median difference above {percent(found.threshold)}: {where}"
+        yield told if found.layers() else "no layer of one could be matched with one of the other"
     for m in found.maps():
         yield f"{m.method}: median cosine {number(m.cosine, 3)}, Spearman {number(m.spearman, 3)}"
     for note in found.notes:

@@ -71,6 +71,11 @@ def test_lines_for_people(folder, tmp_path):
     assert "int8.onnx: rules 'straight-through'" in text and "4 by order and shape" in text
 
 
+def test_models_without_a_layer_in_common_are_not_said_to_agree(tmp_path):
+    text = compare(CNN, sample("digits_resnet"), IMAGES, *RUN, "-o", tmp_path / "out").out
+    assert "no layer of one could be matched" in text and "median difference" not in text
+
+
 def test_an_input_that_fails_stops_nothing(folder, tmp_path):
     shutil.copytree(IMAGES, tmp_path / "in")
     (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
