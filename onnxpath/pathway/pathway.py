@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -123,8 +123,12 @@ class Pathway:
         """Read a pathway that `save` or a report wrote; InputError where the file is something else."""
         try:
             # Opened here: numpy leaves a broken archive open.
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
-                return cls._unpacked(data, path)
+            with Path(path).open("rb") as file:
+                if not is_zipfile(file):
+                    raise BadZipFile("it is no .npz archive")
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as data:
+                    return cls._unpacked(data, path)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
             raise InputError(f"'{path}' is not a pathway file of onnxpath: {error}") from error
 
