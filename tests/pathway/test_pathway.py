@@ -2,13 +2,12 @@
 
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import onnxpath
-from onnxpath import Pathway
+from onnxpath import Pathway, files
 from onnxpath.errors import InputError, JobError, ShapeError
 from tests.models import mlp, sample, sample_images
 
@@ -119,15 +118,18 @@ def test_nothing_is_half_written(pair, tmp_path, monkeypatch):
     pair[0].save(tmp_path / "p.npz")
     before = (tmp_path / "p.npz").read_bytes()
 
-    def fail(path, data):
-        with path.open("wb") as file:
-            file.write(data[: len(data) // 2])
+    def half(path, data):
+        files.write_pieces(path, pieces(data))
+
+    def pieces(data):
+        yield data[: len(data) // 2]
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(files, "write_bytes", half)
     with pytest.raises(JobError, match="cannot be written: No space left"):
         pair[1].save(tmp_path / "p.npz")
     assert [p.name for p in tmp_path.iterdir()] == ["p.npz"]
     assert (tmp_path / "p.npz").read_bytes() == before
+    monkeypatch.undo()
     with pytest.raises(JobError, match="cannot be written"):
-        pair[0].save(tmp_path / "no folder" / "p.npz")
+        pair[0].save(tmp_path / "p.npz" / "in a file.npz")
