@@ -162,7 +162,7 @@ def _item(job: Job, pair: Pair, item: InputItem) -> Item:
 
     (read,) = read_inputs(job.model, [item], job.preprocess)
     loaded = None if isinstance(read, Failed) else read[1]
-    with np.load(job.out / _arrays(item.name)) as arrays:
+    with np.load(job.out / _arrays(item.name), allow_pickle=False) as arrays:
         held = {name.removeprefix("map_"): arrays[name] for name in arrays.files if name.startswith("map_")}
     named = {
         f"{method} in {SIDES[side]}": held[f"{method}_{side}"] for method in pair.settings.methods for side in SIDES

@@ -139,7 +139,17 @@ def _foldable_layer(graph: Graph, node: Node, keep: Collection[str]) -> Node | N
         return None
     constants = [*node.inputs[1:5], *layer.inputs[1:]]
     free = _takes_factors(layer) and all(isinstance(t, Constant) and t.name not in keep for t in constants)
-    return layer if free and len({t.name for t in layer.inputs[1:]}) == len(layer.inputs) - 1 else None
+    apart = len({t.name for t in layer.inputs[1:]}) == len(layer.inputs) - 1
+    return layer if free and apart and _sizes_fit(layer, node) else None
+
+
+def _sizes_fit(layer: Node, normalization: Node) -> bool:
+    """True where a layer puts out as many channels as are normalized: a broken file may tell otherwise."""
+    weight, axis = layer.inputs[1], _output_axis(layer)
+    if len(weight.shape) <= axis:
+        return False
+    sizes = {math.prod(t.shape) for t in [*normalization.inputs[1:5], *layer.inputs[2:]]}
+    return sizes <= {weight.shape[axis], 1}
 
 
 def _takes_factors(layer: Node) -> bool:

@@ -148,6 +148,8 @@ def _match(
 
 def _arrays(run: Run, item: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     path = run.folder / str(item["arrays"])
+    if not path.resolve().is_relative_to(run.folder.resolve()):
+        raise InputError(f"the raw arrays '{item['arrays']}' of input '{item['name']}' lie outside the report's folder")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             held = {name: arrays[name] for name in arrays.files if name == "logits" or name.startswith("map_")}

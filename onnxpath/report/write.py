@@ -20,6 +20,8 @@ from onnxpath.report.page import render
 from onnxpath.report.plain import as_plain, json_pieces
 
 DATA, ARRAYS = "report.json", "arrays"
+DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{kind}{i}" for kind in ("COM", "LPT") for i in range(10))}
+"""Names that Windows takes for devices, whatever follows the first dot."""
 
 
 def check_writable(folder: Path) -> None:
@@ -73,5 +75,6 @@ def save_arrays(folder: Path, item: Item, arrays: Mapping[str, NDArray[Any]]) ->
 
 def file_stem(name: str) -> str:
     """Return a file name for an item: readable, safe on every system, and different for different names."""
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[-60:]
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[-60:].strip("-.")
+    safe = f"_{safe}" if safe.partition(".")[0].upper() in DEVICES else safe
     return f"{safe or 'item'}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

@@ -212,3 +212,12 @@ def test_labels_that_no_index_can_be(tmp_path, digits):
 def test_a_deep_job(tmp_path):
     (tmp_path / "job.toml").write_text(f"inputs = {DEEP}")
     assert "is not valid TOML" in refused(tmp_path / "out", "report", "--config", tmp_path / "job.toml")
+
+
+def test_a_finished_report_whose_arrays_lie_elsewhere(tmp_path):
+    for name in ("a", "b"):
+        run("report", CNN, ONE_IMAGE, *DIGITS, "-o", tmp_path / name)
+        file = tmp_path / name / "report.json"
+        (stem,) = (path.name for path in (tmp_path / name / "arrays").glob("*.npz"))
+        file.write_text(file.read_text().replace(f"arrays/{stem}", f"../{'b' if name == 'a' else 'a'}/arrays/{stem}"))
+    assert "lie outside the report's folder" in refused(tmp_path / "out", "compare", tmp_path / "a", tmp_path / "b")

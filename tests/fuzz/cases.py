@@ -9,13 +9,16 @@ import onnx
 
 from tests.batch.token_models import classifier
 from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS
+from tests.fuzz.damage import damaged
 from tests.fuzz.data import (
+    NUMBERS,
     hostile_array,
     hostile_classes,
     hostile_composite,
     hostile_preprocess,
     hostile_records,
     hostile_table,
+    toml,
 )
 from tests.fuzz.models import hostile_model
 from tests.fuzz.pictures import hostile_picture
@@ -155,6 +158,47 @@ def names(rng, folder):
     return ", ".join(told), [*read, "--preprocess", PREPROCESS, "--classes", classes, *more]
 
 
+def manifest(rng, folder):
+    """Lists of inputs: files elsewhere, none, twice, of other kinds, and a job that names them."""
+    places = (
+        ONE_IMAGE,
+        "../../../outside.png",
+        "/etc/hostname",
+        ".",
+        "",
+        "a\0b",
+        "*.png",
+        "x" * 300,
+        "in.png",
+        "<fuzz>",
+    )
+    shutil.copy(ONE_IMAGE, folder / "in.png")
+    suffix = str(rng.choice([".csv", ".jsonl"]))
+    rows = [
+        (str(places[rng.integers(len(places))]), str(rng.choice(NUMBERS)), str(rng.choice(["", "1", "x"])))
+        for _ in range(3)
+    ]
+    if suffix == ".csv":
+        text = "path,label,target\n" + "\n".join(",".join(row) for row in rows)
+    else:
+        text = "\n".join(json.dumps(dict(zip(("path", "label", "target"), row, strict=True))) for row in rows)
+    data = text.encode()
+    (folder / f"list{suffix}").write_bytes(damaged(rng, data) if rng.random() < 0.3 else data)
+    if rng.random() < 0.5:
+        return f"manifest {suffix}", [*_reading(rng, CNN, folder / f"list{suffix}"), "--preprocess", PREPROCESS]
+    keys = {
+        "model": f'"{CNN}"',
+        "inputs": f'["list{suffix}"]',
+        "preprocess": f'"{PREPROCESS}"',
+        "method": '["gradient"]',
+    }
+    for _ in range(int(rng.integers(0, 3))):
+        keys[str(rng.choice([*keys, "out", "seed", "unit", "threads", "title", "sparsity", "unknown"]))] = toml(rng)
+    text = "\n".join(f"{key} = {value}" for key, value in keys.items()).encode()
+    (folder / "job.toml").write_bytes(damaged(rng, text) if rng.random() < 0.2 else text)
+    return f"job of manifest {suffix}", ["report", "--config", folder / "job.toml"]
+
+
 def finished(rng, folder):
     """Two finished reports, one of them with other JSON and arrays than were written."""
     for name in ("one", "other"):
@@ -171,7 +215,7 @@ def finished(rng, folder):
     return "finished reports", ["compare", folder / "one", folder / "other"]
 
 
-KINDS = {model: 50, picture: 18, array: 8, table: 5, records: 6, configuration: 7, names: 5, finished: 1}
+KINDS = {model: 48, picture: 16, array: 8, table: 5, records: 5, configuration: 7, names: 5, finished: 2, manifest: 4}
 """How often each kind is drawn, of 100."""
 
 

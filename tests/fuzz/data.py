@@ -172,7 +172,7 @@ def hostile_preprocess(rng):
     """(suffix, bytes, what was done) of a preprocess file."""
     chosen = {key: value for key, value in PREPROCESS.items() if rng.random() < 0.8}
     for _ in range(int(rng.integers(0, 3))):
-        chosen[str(rng.choice([*PREPROCESS, "tokenizer", "unknown"]))] = _toml(rng)
+        chosen[str(rng.choice([*PREPROCESS, "tokenizer", "unknown"]))] = toml(rng)
     if rng.random() < 0.5:
         text, suffix = "\n".join(f"{key} = {value}" for key, value in chosen.items()), ".toml"
     else:
@@ -188,7 +188,7 @@ def hostile_composite(rng):
         place = int(rng.integers(len(lines)))
         keys = ("rule", "role", "low", "high", "operators", "node", "gamma", "epsilon", "extends", "unknown")
         key = lines[place].partition(" =")[0] if rng.random() < 0.6 else str(rng.choice(keys))
-        lines[place] = f"{key} = {_toml(rng)}" if rng.random() < 0.9 else str(rng.choice(["[rule]", "[[rule]]", "[["]))
+        lines[place] = f"{key} = {toml(rng)}" if rng.random() < 0.9 else str(rng.choice(["[rule]", "[[rule]]", "[["]))
     data = "\n".join(lines).encode()
     return ".toml", damaged(rng, data) if rng.random() < 0.2 else data, "composite"
 
@@ -200,7 +200,8 @@ def hostile_classes(rng):
     return damaged(rng, data) if rng.random() < 0.2 else data
 
 
-def _toml(rng):
+def toml(rng):
+    """A value of a key, as it stands in a file."""
     if rng.random() < 0.15:
         depth = int(rng.choice([200, 5000]))
         return "[" * depth + "]" * depth

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -50,9 +51,7 @@ def _work(seed, folder, until, todo, done):
         worker = worker if worker is not None and worker.poll() is None else _started(seed, folder)
         done.put(_asked(worker, number))
     if worker is not None:
-        worker.stdin.close()
-        worker.wait()
-        worker.stdout.close()
+        _ended(worker)
     done.put(None)
 
 
@@ -69,6 +68,14 @@ def _started(seed, folder):
     )
 
 
+def _ended(worker):
+    """Let a worker end, and return its exit code."""
+    with suppress(BrokenPipeError):
+        worker.stdin.close()
+    worker.stdout.close()
+    return worker.wait()
+
+
 def _asked(worker, number):
     timer = threading.Timer(WALL, worker.kill)
     timer.start()
@@ -82,8 +89,7 @@ def _asked(worker, number):
         timer.cancel()
     if line:
         return json.loads(line)
-    code = worker.wait()
-    worker.stdout.close()
+    code = _ended(worker)
     ended = {-signal.SIGPROF: "hang: over 20 s of processor time", -signal.SIGKILL: f"hang: over {WALL} s, or killed"}
     problem = ended.get(code, f"crash of the interpreter: exit code {code}")
     return {"number": number, "kind": "?", "what": "?", "argv": [], "code": code, "problem": problem, "says": ""}

@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from onnxpath.errors import InputError, ModelError
-from onnxpath.graph.canonize import load_graph
+from onnxpath.graph.canonize import fold_batch_normalization, load_graph
 from onnxpath.limits import Limits, limits
 from tests.models import mlp, parse
 
@@ -189,3 +189,19 @@ def test_limits_from_the_environment(monkeypatch):
     assert limits() == Limits()
     monkeypatch.setenv("ONNXPATH_MAX_PIXELS", "17")
     assert limits() == Limits(pixels=17)
+
+
+def test_a_normalization_of_other_sizes_is_not_folded():
+    """Found by fuzzing: the bias of another layer behind a convolution."""
+    text = (
+        "m (float[n, 1, 5, 5] x) => (float[n, 3, 5, 5] y) { c = Conv(x, w, b); y = BatchNormalization(c, s, s, s, s) }"
+    )
+    good = {"w": np.ones((3, 1, 1, 1)), "b": np.zeros(3), "s": np.ones(3)}
+    for change, folded in (({}, 1), ({"b": np.zeros(4)}, 0), ({"s": np.ones(4)}, 0), ({"w": np.float32(1)}, 0)):
+        arrays = {name: np.asarray(value, np.float32) for name, value in {**good, **change}.items()}
+        try:
+            graph = load_graph(parse(text, **arrays))
+        except ModelError as error:
+            assert "contradict" in str(error) and not folded
+        else:
+            assert fold_batch_normalization(graph) == folded
