@@ -177,7 +177,7 @@ def test_several_inputs(tmp_path, no_reading, verb):
         parse("m (float[n, 3] a, float[n, 3] b) => (float[n, 3] y) { s = Add(a, b); r = Relu(s); y = Neg(r) }"),
     )
     text = refuse(tmp_path, path, verb)
-    assert "models with one input, and this one has 2: a, b; use onnxpath.attribute with a dict of arrays" in text
+    assert "models with one input or with token ids, and this one has 2: a, b; use onnxpath.attribute" in text
 
 
 @pytest.mark.parametrize("dtype", [TensorProto.STRING])

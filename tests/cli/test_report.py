@@ -262,7 +262,7 @@ def test_explain_and_activations_agree_with_onnx_runtime(tmp_path):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_report_that_is_stopped_leaves_no_page(tmp_path, number, code):
     (tmp_path / "in").mkdir()
-    np.save(tmp_path / "in" / "many.npy", np.repeat(sample_images(), 400, 0))
+    np.save(tmp_path / "in" / "many.npy", np.repeat(sample_images(), 4000, 0))
     arguments = ["report", CNN, tmp_path / "in", "--preprocess", PREPROCESS, "-o", tmp_path / "out"]
     process = subprocess.Popen(
         command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ()
