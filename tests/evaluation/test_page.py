@@ -43,6 +43,11 @@ def test_what_was_skipped_is_on_the_page(result):
     assert '<section id="skipped"' in html and "no &lt;convolution&gt;" in html
 
 
+def test_the_page_says_what_each_metric_measures(result):
+    html = render(Scored(result, FACTS))
+    assert "least relevant positions are removed first" in html and "layers are randomised from the output on" in html
+
+
 def test_a_page_without_curves_or_values(result):
     import dataclasses
 

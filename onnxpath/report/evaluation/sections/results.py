@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from onnxpath.evaluation.metrics import METRICS
 from onnxpath.evaluation.result import Score, verdict
 from onnxpath.report.evaluation.data import Scored
 from onnxpath.report.template import render_template
@@ -18,13 +19,25 @@ def tables(scored: Scored) -> list[dict[str, Any]]:
     for (metric, variant), scores in scored.result.groups().items():
         table = found.setdefault(
             metric,
-            {"metric": metric, "better": scores[0].better, "variants": [], "rows": {}, "most": scored.result.rows},
+            {
+                "metric": metric,
+                "about": _about(metric),
+                "better": scores[0].better,
+                "variants": [],
+                "rows": {},
+                "most": scored.result.rows,
+            },
         )
         table["variants"].append(variant)
         for score in scores:
             row = table["rows"].setdefault(score.method, {"baseline": score.baseline, "cells": {}})
             row["cells"][variant] = _cell(score)
     return list(found.values())
+
+
+def _about(metric: str) -> str:
+    """Return what a metric measures; nothing of one that is not known here."""
+    return METRICS.get(metric).about.partition("; options as")[0] if metric in METRICS.names() else ""
 
 
 def _cell(score: Score) -> dict[str, Any]:
