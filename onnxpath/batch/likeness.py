@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpath.evaluation.similarity import ranks
+
 Floats = NDArray[np.floating[Any]]
 
 
@@ -26,14 +28,6 @@ def likeness(one: NDArray[Any], other: NDArray[Any]) -> Likeness:
     """Compare two maps of one size."""
     a, b = np.ravel(one).astype(np.float64), np.ravel(other).astype(np.float64)
     return Likeness(_cosine(a, b), _correlation(ranks(a), ranks(b)))
-
-
-def ranks(values: NDArray[Any]) -> Floats:
-    """Return the rank of each value, 0 for the smallest, ties sharing their mean rank."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    found: Floats = (ends - (counts + 1) / 2)[place.reshape(-1)]
-    return found
 
 
 def relative_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
