@@ -7,9 +7,10 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+import onnx
 from onnx.inliner import inline_local_functions
 
-from onnxpath.errors import UnsupportedOperator
+from onnxpath.errors import ModelError, UnsupportedOperator
 from onnxpath.graph.ceilings import settle_ceilings
 from onnxpath.graph.expansions import expand_operators
 from onnxpath.graph.fold import choose_branches, fold_constants, lift_constants
@@ -31,7 +32,14 @@ def load_graph(source: Any, keep: Collection[str] = ()) -> Graph:
     source: path, bytes or ModelProto; keep: initializers that folding must leave in place.
     Raises ModelError, UnsupportedOperator (unknown operators, all listed).
     """
-    model = read_model(source)
+    try:
+        return _canonized(read_model(source), keep)
+    except UnicodeDecodeError as error:
+        # Protobuf looks at a text when it is read, not when the file is.
+        raise ModelError(f"the model holds a name or a text that is not UTF-8 ({error}); export it again") from error
+
+
+def _canonized(model: onnx.ModelProto, keep: Collection[str]) -> Graph:
     if model.functions:
         model = inline_local_functions(model)
     graph = import_model(model)

@@ -38,6 +38,7 @@ def check_sound(model: onnx.ModelProto, where: str) -> None:
     """
     graphs = _graphs([model.graph], where)
     graphs += _graphs([g for f in model.functions for node in f.node for g in inner_graphs(node)], where)
+    _check_texts([*graphs, *model.functions], where)
     _check_functions(model, where)
     problems = list(_tensor_problems([*graphs, *model.functions]))
     for graph in graphs:
@@ -62,6 +63,19 @@ def _graphs(outermost: Sequence[GraphProto], where: str) -> list[GraphProto]:
         f"{where} has graphs inside of graphs more than {limits().nesting} deep; if that is meant, set the environment "
         f"variable {variable('nesting')}"
     )
+
+
+def _check_texts(bodies: Iterable[GraphProto | FunctionProto], where: str) -> None:
+    """Raise ModelError for names that are not UTF-8: protobuf hands them out as bytes, or fails."""
+    for body in bodies:
+        texts = [body.name]
+        for node in body.node:
+            texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
+            texts += [attribute.name for attribute in node.attribute]
+        if isinstance(body, GraphProto):
+            texts += [value.name for value in [*body.input, *body.output, *body.value_info, *body.initializer]]
+        if wrong := [text for text in texts if not isinstance(text, str)]:
+            raise ModelError(f"{where} holds names that are not UTF-8 text ({wrong[0]!r}); export the model again")
 
 
 def _check_functions(model: onnx.ModelProto, where: str) -> None:

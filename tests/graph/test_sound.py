@@ -205,3 +205,13 @@ def test_a_normalization_of_other_sizes_is_not_folded():
             assert "contradict" in str(error) and not folded
         else:
             assert fold_batch_normalization(graph) == folded
+
+
+def test_names_that_are_no_text():
+    """Found by fuzzing: protobuf reads a file whose texts are not UTF-8, and fails where one of them is looked at."""
+    model = parse(CHAIN)
+    model.graph.node[0].name = "told"
+    data = model.SerializeToString()
+    for bad in (data.replace(b"told", b"t\xd5ld"), data.replace(b"Relu", b"R\xffl\xfe")):
+        with pytest.raises(ModelError, match="not UTF-8"):
+            load_graph(bad)
