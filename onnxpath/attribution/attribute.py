@@ -7,8 +7,6 @@ from typing import Any
 
 from onnxpath.attribution.attribution import Attribution
 from onnxpath.attribution.methods import METHODS
-from onnxpath.attribution.registry import Method
-from onnxpath.errors import unknown
 from onnxpath.runtime.model import load, rows_of
 from onnxpath.runtime.targets import resolve_target
 
@@ -32,7 +30,7 @@ def attribute(
     Raises InputError, UnknownName, UnsupportedOperator.
     """
     chosen = METHODS.get(method)
-    options = _checked(chosen, options)
+    options = chosen.checked(options)
     loaded = load(model, wrt=wrt)
     feeds = loaded.feeds(x)
     goal = resolve_target(loaded, target, rows_of(feeds), output)
@@ -52,10 +50,3 @@ def attribute(
         pathways=result.pathways,
         notes=[*notes, *result.notes],
     )
-
-
-def _checked(method: Method, options: dict[str, Any]) -> dict[str, Any]:
-    wrong = [name for name in options if name not in method.defaults]
-    if wrong and not method.takes_any:
-        raise unknown(f"option of method '{method.name}'", wrong, method.defaults)
-    return options

@@ -83,6 +83,13 @@ class Method:
         parameters = inspect.signature(self.function).parameters.values()
         return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
 
+    def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options; UnknownName for those that it does not have."""
+        wrong = [name for name in options if name not in self.defaults]
+        if wrong and not self.takes_any:
+            raise unknown(f"option of method '{self.name}'", wrong, self.defaults)
+        return dict(options)
+
 
 METHODS: Registry[Method] = Registry("attribution method")
 

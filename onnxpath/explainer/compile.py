@@ -56,7 +56,7 @@ def compile(
         check_picture(loaded.graph.inputs, preprocess)
     elif overlay:
         raise InputError("an overlay needs the picture: give the preprocessing too, which goes into the file")
-    given = checked_options(chosen, options)
+    given = chosen.checked(options)
     entry = resolved(loaded, target, output)
     setup = Setup(loaded, (), loaded.readout(output).name, TARGET)
     outputs = [t.name for t in loaded.graph.outputs]
@@ -83,14 +83,6 @@ def check_exportable(method: Method) -> None:
             f"method '{method.name}' needs the host (it draws, searches or asks the model many times), so it cannot be "
             f"one ONNX file; methods that can: {', '.join(able)}"
         )
-
-
-def checked_options(method: Method, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options; UnknownName for those that the method does not have."""
-    wrong = [name for name in options if name not in method.defaults]
-    if wrong and not method.takes_any:
-        raise unknown(f"option of method '{method.name}'", wrong, method.defaults)
-    return dict(options)
 
 
 def resolved(model: Model, target: Any, output: str | None) -> int | None:

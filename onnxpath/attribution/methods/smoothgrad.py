@@ -10,7 +10,7 @@ import numpy as np
 
 from onnxpath.attribution.noise import deviations, noisy, samples
 from onnxpath.attribution.registry import METHODS, Maps, begun_at_sources, logits_of, method, wide
-from onnxpath.errors import InputError, unknown
+from onnxpath.errors import InputError
 from onnxpath.progress import track
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
@@ -111,9 +111,7 @@ def moments(
     if base in TUNNELS:
         raise InputError(f"the base of a noise method is a method without noise of its own, not '{base}'")
     chosen = METHODS.get(base)
-    wrong = [name for name in options if name not in chosen.defaults]
-    if wrong and not chosen.takes_any:
-        raise unknown(f"option of method '{base}'", wrong, chosen.defaults)
+    chosen.checked(options)
     model, feeds = begun_at_sources(model, feeds, target)
     spread = deviations(model, feeds, stdevs)
     logits = logits_of(model, feeds, target)
