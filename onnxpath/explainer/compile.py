@@ -55,7 +55,9 @@ def compile(
     if preprocess is not None:
         check_picture(loaded.graph.inputs, preprocess)
     elif overlay:
-        raise InputError("an overlay needs the picture: give the preprocessing too (--with-preprocessing), which goes into the file")
+        raise InputError(
+            "an overlay needs the picture: give the preprocessing too (--with-preprocessing), which goes into the file"
+        )
     given = chosen.checked(options)
     entry = resolved(loaded, target, output)
     setup = Setup(loaded, (), loaded.readout(output).name, TARGET)
