@@ -275,6 +275,12 @@ class Emitter(Nesting):
                 f"node '{node.name}' cannot be made: {node.op} at opset {self.graph.opset} does not take {dtypes}; "
                 "convert the model to float32 or float16, or export it at a newer opset"
             ) from error
+        except ValueError as error:
+            unclear = ", ".join(f"'{t.name}'" for t in present if not onnx_dtype(t))
+            raise ShapeError(
+                f"node '{node.name}' ({node.op}) cannot be made from {unclear or 'its inputs'}, of unknown dtype "
+                f"({error}); where shapes in a model contradict each other, nothing behind them can be inferred"
+            ) from error
         for tensor in node.outputs:
             kind = inferred.get(tensor.name)
             if kind is not None and kind.HasField("tensor_type"):

@@ -5,8 +5,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from onnxpath.errors import InputError, ModelError
+from onnxpath.errors import InputError, ModelError, ShapeError
 from onnxpath.graph.canonize import fold_batch_normalization, load_graph
+from onnxpath.graph.emit import Emitter
 from onnxpath.limits import Limits, limits
 from tests.models import mlp, parse
 
@@ -215,3 +216,14 @@ def test_names_that_are_no_text():
     for bad in (data.replace(b"told", b"t\xd5ld"), data.replace(b"Relu", b"R\xffl\xfe")):
         with pytest.raises(ModelError, match="not UTF-8"):
             load_graph(bad)
+
+
+def test_what_is_behind_contradicting_shapes_has_no_dtype():
+    """Found by fuzzing: a MatMul of other sizes leaves what is behind it without a dtype."""
+    text = (
+        "m (float[n, 1, 1000, 16] x) => (float[n, 4] y) { f = Flatten(x); m = MatMul(f, w); r = Relu(m); y = Neg(r) }"
+    )
+    graph = load_graph(parse(text, w=np.ones((256, 4), np.float32)))
+    assert graph.tensor("r").dtype is None
+    with pytest.raises(ShapeError, match="cannot be made from 'r', of unknown dtype"):
+        Emitter(graph).Greater(graph.tensor("r"), 0)
