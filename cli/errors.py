@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -18,6 +19,8 @@ from onnxpath_cli.output import complain
 
 SOME_FAILED, NOTHING_DONE = 1, 2
 DEBUG = "ONNXPATH_DEBUG"
+MODELS = ("model", "one", "other")
+"""Arguments of verbs that name a model."""
 
 
 def errors_as_text(verb: Callable[..., None]) -> Callable[..., None]:
@@ -43,7 +46,7 @@ def errors_as_text(verb: Callable[..., None]) -> Callable[..., None]:
             if _was_stopped(error):
                 complain("stopped; files written so far are whole")
                 raise typer.Exit(128 + (stopped or [signal.SIGINT])[0]) from None
-            complain(_bug(error))
+            complain(_refused(kwargs) or _bug(error))
             raise typer.Exit(NOTHING_DONE) from None
 
     return guarded
@@ -70,6 +73,15 @@ def _was_stopped(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None
+
+
+def _refused(given: Mapping[str, Any]) -> str:
+    """Return what ONNX Runtime says against the models that a verb was given: those are the file's faults, no bugs."""
+    from onnxpath.runtime.refused import why_refused
+
+    models = [value for name in MODELS if isinstance(value := given.get(name), Path)]
+    told = [f"ONNX Runtime does not load '{model}': {reason}" for model in models if (reason := why_refused(model))]
+    return "\n".join([*told, "export or copy the file again"]) if told else ""
 
 
 def _bug(error: BaseException) -> str:

@@ -209,3 +209,24 @@ def test_gradient_of_names_that_are_taken_or_unknown(tmp_path):
 def test_preprocess_and_image_exist():
     """So that the tests above fail for the reason that they name."""
     assert PREPROCESS.is_file() and ONE_IMAGE.is_file()
+
+
+def test_a_model_that_only_onnx_runtime_finds_fault_with(tmp_path):
+    """Found by fuzzing: the weight of a convolution with one axis. What a rule trips over is then no bug."""
+    model = onnx.load(CNN)
+    weight = next(t for t in model.graph.initializer if len(t.dims) == 4)
+    weight.dims[:] = [int(np.prod(weight.dims))]
+    for node in model.graph.node:
+        if weight.name in node.input:
+            del node.attribute[:]
+    text = refuse(tmp_path, saved(tmp_path, model), "explain", "--preprocess", PREPROCESS)
+    assert "ONNX Runtime does not load" in text or "contradict each other" in text
+
+
+def test_a_bug_is_a_bug_where_onnx_runtime_loads_the_model(tmp_path, monkeypatch):
+    monkeypatch.setattr("onnxpath.runtime.model.load_graph", lambda *given, **options: 1 / 0)
+    done = run("inspect", CNN)
+    assert done.code == 2 and "this is a bug in onnxpath: ZeroDivisionError" in done.err
+    bad = saved(tmp_path, parse("m (float[n, 3] x) => (float[n, 3] y) { y = MatMul(x, w) }", w=np.ones(5, np.float32)))
+    done = run("inspect", bad)
+    assert done.code == 2 and "ONNX Runtime does not load" in done.err and "bug in onnxpath" not in done.err
