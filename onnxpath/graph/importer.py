@@ -13,12 +13,15 @@ from onnxpath.graph.expansions.advice import advice
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import LARGE, Graph, placeholder
 from onnxpath.graph.newer import at_opset
-from onnxpath.graph.scope import every_node, inner_graphs, settle_scopes
+from onnxpath.graph.scope import every_graph, every_node, inner_graphs, settle_scopes
 
 OLDEST_OPSET = 7
 WORKING_OPSET = 21
 NEWEST_OPSET = 26
 LARGEST_VERSION = 2**31 - 1
+
+POSITIVE = {"dilations", "group", "kernel_shape", "num_groups", "strides"}
+"""Attributes that count something there must be one of; onnx's checker takes any number."""
 
 
 def import_model(model: onnx.ModelProto) -> Graph:
@@ -28,6 +31,7 @@ def import_model(model: onnx.ModelProto) -> Graph:
     if opset > NEWEST_OPSET:
         model = at_opset(model, NEWEST_OPSET)
     _name_domains(model)
+    _open_negative_sizes(model)
     _check_operators(model)
     _check_nodes(model)
     _check_scans(model)
@@ -91,6 +95,15 @@ def _name_domains(model: onnx.ModelProto) -> None:
         model.opset_import.add(domain="com.microsoft", version=1)
 
 
+def _open_negative_sizes(model: onnx.ModelProto) -> None:
+    """Take a declared size below zero for an open one, as ONNX Runtime does."""
+    for scope in every_graph(model.graph):
+        for value in [*scope.input, *scope.output, *scope.value_info]:
+            for dim in value.type.tensor_type.shape.dim:
+                if dim.dim_value < 0:
+                    dim.Clear()
+
+
 def _domains(model: onnx.ModelProto) -> dict[str, int]:
     return {o.domain: o.version for o in model.opset_import}
 
@@ -128,6 +141,9 @@ def _check_nodes(model: onnx.ModelProto) -> None:
             onnx.checker.check_node(_without_graphs(node), context)
         except onnx.checker.ValidationError as error:
             problems.append(f"  node '{node.name or node.op_type}': {str(error).splitlines()[0]}")
+        for attribute in node.attribute:
+            if attribute.name in POSITIVE and min(attribute.ints or [attribute.i]) < 1:
+                problems.append(f"  node '{node.name or node.op_type}': {attribute.name} must be at least 1")
     if problems:
         shown = problems[:10] + [f"  and {len(problems) - 10} more"] * (len(problems) > 10)
         raise ModelError("\n".join(["the model has nodes that are not as their operators demand:", *shown]))

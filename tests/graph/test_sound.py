@@ -227,3 +227,18 @@ def test_what_is_behind_contradicting_shapes_has_no_dtype():
     assert graph.tensor("r").dtype is None
     with pytest.raises(ShapeError, match="cannot be made from 'r', of unknown dtype"):
         Emitter(graph).Greater(graph.tensor("r"), 0)
+
+
+@pytest.mark.parametrize("attribute", ["group = 0", "strides = [0, 1]", "dilations = [1, -1]", "kernel_shape = [0, 1]"])
+def test_windows_of_nothing(attribute):
+    """Found by fuzzing: ONNX Runtime loads a convolution of no groups."""
+    text = f"m (float[n, 1, 5, 5] x) => (float[n, 3, 5, 5] y) {{ y = Conv<{attribute}>(x, w) }}"
+    assert f"{attribute.split()[0]} must be at least 1" in refused(parse(text, w=np.ones((3, 1, 1, 1), np.float32)))
+
+
+def test_negative_sizes_are_open():
+    """Found by fuzzing: -1 for a size that the file leaves open."""
+    model = parse(CHAIN)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+    (tensor,) = load_graph(model).inputs
+    assert not isinstance(tensor.shape[0], int) and tensor.shape[1] == 3
