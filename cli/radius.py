@@ -134,4 +134,5 @@ def _line(row: dict[str, Any]) -> str:
     one, other = row["original"], row["pathway"]
     most = "at most " if "upper" in (one["bound"], other["bound"]) else ""
     ends = f" (ends at {other['layer']})" if other["layer"] else ""
-    return f"{row['input']}: radius {most}{one['radius']:.3g}, of the pathway {most}{other['radius']:.3g}{ends}"
+    ties = "; 0: entries of a pooling window tie" if not one["radius"] or not other["radius"] else ""
+    return f"{row['input']}: radius {most}{one['radius']:.3g}, of the pathway {most}{other['radius']:.3g}{ends}{ties}"

@@ -53,13 +53,14 @@ class Method:
     """A registered method.
 
     function: runs it on all rows; spell: the same as one graph, None where it needs the host; per_row: options of
-    `spell` that hold an array like the input.
+    `spell` that hold an array like the input; needs: options that must be given.
     """
 
     name: str
     function: Function
     spell: Spell | None = None
     per_row: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
     @property
     def exportable(self) -> bool:
@@ -88,30 +89,40 @@ class Method:
         wrong = [name for name in options if name not in self.defaults]
         if wrong and not self.takes_any:
             raise unknown(f"option of method '{self.name}'", wrong, self.defaults)
+        if lacking := [name for name in self.needs if options.get(name) is None]:
+            raise InputError(
+                f"method '{self.name}' needs the option {', '.join(f'`{name}`' for name in lacking)}: a tensor of the "
+                "model; `onnxpath inspect MODEL` lists the neuron layers, with --tensors every one"
+            )
         return dict(options)
 
 
 METHODS: Registry[Method] = Registry("attribution method")
 
 
-def method(name: str, spell: Spell | None = None, per_row: Sequence[str] = ()) -> Callable[[Function], Function]:
+def method(
+    name: str, spell: Spell | None = None, per_row: Sequence[str] = (), needs: Sequence[str] = ()
+) -> Callable[[Function], Function]:
     """Decorator that registers a method which the host drives: `f(model, feeds, target, **options) -> Maps`.
 
-    spell, per_row: the same as one graph, where that is possible, for the compiler.
+    spell, per_row: the same as one graph, where that is possible, for the compiler; needs: options that must be given.
     """
 
     def enter(function: Function) -> Function:
-        METHODS.register(name)(Method(name, function, spell, tuple(per_row)))
+        METHODS.register(name)(Method(name, function, spell, tuple(per_row), tuple(needs)))
         return function
 
     return enter
 
 
-def spelled(name: str, per_row: Sequence[str] = (), finish: Finish | None = None) -> Callable[[Spell], Spell]:
+def spelled(
+    name: str, per_row: Sequence[str] = (), finish: Finish | None = None, needs: Sequence[str] = ()
+) -> Callable[[Spell], Spell]:
     """Decorator that registers a method which is one graph: `f(spelling, *, options) -> {source: map}`.
 
     per_row: options that hold a number or an array that broadcasts to the source, default 0, or a dict by name; the
-    spelling gets them as `spelling.fed[option][source]`; finish: adds delta and notes.
+    spelling gets them as `spelling.fed[option][source]`; finish: adds delta and notes; needs: options that must
+    be given.
     """
 
     def enter(spell: Spell) -> Spell:
@@ -129,7 +140,7 @@ def spelled(name: str, per_row: Sequence[str] = (), finish: Finish | None = None
                 finish(model, target, result, **{**METHODS.get(name).defaults, **options})
             return result
 
-        METHODS.register(name)(Method(name, function, spell, tuple(per_row)))
+        METHODS.register(name)(Method(name, function, spell, tuple(per_row), tuple(needs)))
         return spell
 
     return enter

@@ -113,6 +113,7 @@ def method_options(
         known = method.defaults
         table[method.name] = {k: v for k, v in given.items() if k in known} | (extra if "selector" in known else {})
         table[method.name] |= settings[method.name]
+    all_of(*(partial(method.checked, table[method.name]) for method in chosen))
     return table
 
 

@@ -58,7 +58,9 @@ class Explanation:
         if wide.shape[1:] == layout.shape:
             return layout.planes(wide)
         if wide[:1].size % layout.positions:
-            raise InputError(f"maps are {wide.shape[1:]}; rows are {layout.shape}, so that they have no common positions")
+            raise InputError(
+                f"maps are {wide.shape[1:]} and rows {layout.shape}, so that they have no common positions"
+            )
         return wide.reshape(len(wide), -1, layout.positions)
 
     def reduced(self, how: str) -> Array:

@@ -322,7 +322,7 @@ def test_rectgrad_without_a_rectifier_says_so():
 @pytest.mark.parametrize("method", OF_A_LAYER)
 def test_a_layer_has_to_be_named(method):
     x = sample_images()[:1]
-    with pytest.raises(InputError, match="name the tensor whose map is wanted in `layer`"):
+    with pytest.raises(InputError, match="needs the option `layer`: a tensor of the model"):
         attribute(sample("digits_cnn"), x, method)
     with pytest.raises(UnknownName, match=r"no computed float tensor named '/Relu_output'; did you mean '/Relu_outp"):
         attribute(sample("digits_cnn"), x, method, layer="/Relu_output")

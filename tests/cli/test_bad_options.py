@@ -44,6 +44,7 @@ def test_paths_without_inputs(tmp_path, no_work, verb):
 NAMES = [
     (["--tensor", "/Relu_outpt_0"], "did you mean '/Relu_output_0'?", ["activations"]),
     (["--method", "gradent"], "no attribution method named 'gradent'; did you mean 'gradient'?", ["explain", "report"]),
+    (["--method", "conductance"], "method 'conductance' needs the option `layer`", ["explain", "report"]),
     (["--selector", "neuron-mtc"], "no selector named 'neuron-mtc'; did you mean 'neuron-mct'?", IMAGE_VERBS[1:]),
     (["--scope", "globl"], "no scope named 'globl'; did you mean 'global'?", IMAGE_VERBS[1:]),
     (["--output", "logit"], "no float output named 'logit'; did you mean 'logits'?", IMAGE_VERBS[1:]),

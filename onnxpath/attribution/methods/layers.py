@@ -48,7 +48,7 @@ def checked_layer(graph: Graph, layer: str | None) -> str:
     return name
 
 
-@spelled("layer-activation")
+@spelled("layer-activation", needs=["layer"])
 def layer_activation(spelling: Spelling, *, layer: str | None = None) -> dict[str, Tensor]:
     """Return the values of a layer, a map that asks nothing of the target: Captum's LayerActivation.
 
@@ -59,7 +59,7 @@ def layer_activation(spelling: Spelling, *, layer: str | None = None) -> dict[st
     return {name: spelling.graph.tensor(name)}
 
 
-@spelled("layer-gradient-x-activation")
+@spelled("layer-gradient-x-activation", needs=["layer"])
 def layer_gradient_x_activation(
     spelling: Spelling, *, layer: str | None = None, multiply_by_inputs: bool = True
 ) -> dict[str, Tensor]:
@@ -73,7 +73,7 @@ def layer_gradient_x_activation(
     return {name: spelling.op.Mul(wide_(spelling.graph.tensor(name)), wide_(grad)) if multiply_by_inputs else grad}
 
 
-@method("conductance")
+@method("conductance", needs=["layer"])
 def conductance(
     model: Model,
     feeds: Mapping[str, Array],
@@ -102,7 +102,7 @@ def conductance(
     return path.result(summed, complete=True)
 
 
-@method("internal-influence")
+@method("internal-influence", needs=["layer"])
 def internal_influence(
     model: Model,
     feeds: Mapping[str, Array],

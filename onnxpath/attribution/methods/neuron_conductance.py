@@ -34,7 +34,7 @@ from onnxpath.runtime.targets import Target, resolve_target
 NEURON = "neuron_of_layer"
 
 
-@method("neuron-conductance")
+@method("neuron-conductance", needs=["layer"])
 def neuron_conductance(
     model: Model,
     feeds: Mapping[str, Array],
