@@ -36,7 +36,7 @@ def session_options(optimise: str = "all") -> ort.SessionOptions:
     options.log_severity_level = 3
     # An idle session that spins slows the next one down: 4.2 ms read 18 to 24 beside it.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    # A planned block comes beside what the first run took, in the same time: ResNet-18's gradient held 631 MiB, not 448.
+    # A planned block comes beside what the first run took: ResNet-18's gradient held 631 MiB, not 448, as fast.
     options.enable_mem_pattern = False
     _share_allocator()
     options.add_session_config_entry("session.use_env_allocators", "1")
