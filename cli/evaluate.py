@@ -147,7 +147,7 @@ def _read_masks(path: Path) -> Any:
         held = load_arrays(path, "masks")
     except DAMAGED as error:
         raise InputError(f"masks '{path}' cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if "masks" not in held or held["masks"].ndim != 3:
+    if "masks" not in held or held["masks"].ndim != 3 or held["masks"].dtype.kind not in "biuf":
         raise InputError(f"masks '{path}' hold no array `masks` of three axes [N, H, W]")
     return held["masks"].astype(bool)
 

@@ -41,7 +41,10 @@ def to_eight_bit(image: Image.Image) -> Image.Image:
 
     EXIF orientation is applied. Raises InputError for greys outside 16 bit.
     """
-    image = ImageOps.exif_transpose(image)
+    try:
+        image = ImageOps.exif_transpose(image)
+    except _DAMAGED as error:
+        raise InputError(f"its EXIF data are damaged: {error}") from error
     if image.mode.startswith("I") or image.mode == "F":
         return _sixteen_bit_grey(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:

@@ -66,7 +66,10 @@ def _stride_one(op: Emitter, dy: Tensor, W: Tensor, w: Window, group: int) -> Te
 
 def flipped(op: Emitter, W: Tensor, group: int) -> Tensor:
     """Return Conv weights [M, C/g, ...] as [C, M/g, ...] with reversed kernels; the runtime folds this once."""
-    M, C, *kernel = static_shape(W) or []
+    shape = static_shape(W) or []
+    if len(shape) < 3:
+        raise ShapeError(f"the weight '{W.name}' of a convolution has the shape {shape}; it needs at least three axes")
+    M, C, *kernel = shape
     n = len(kernel)
     if group == 1:
         swapped = op.Transpose(W, perm=[1, 0, *range(2, 2 + n)])

@@ -221,3 +221,19 @@ def test_a_finished_report_whose_arrays_lie_elsewhere(tmp_path):
         (stem,) = (path.name for path in (tmp_path / name / "arrays").glob("*.npz"))
         file.write_text(file.read_text().replace(f"arrays/{stem}", f"../{'b' if name == 'a' else 'a'}/arrays/{stem}"))
     assert "lie outside the report's folder" in refused(tmp_path / "out", "compare", tmp_path / "a", tmp_path / "b")
+
+
+def test_damaged_exif_data(tmp_path):
+    """Found by fuzzing: EXIF that is no TIFF."""
+    Image.open(ONE_IMAGE).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + b"\xf9\x03t^\x9f\x95\x99\x1b")
+    text = refused(tmp_path / "out", *EXPLAIN, tmp_path / "a.jpg", *DIGITS)
+    assert "a.jpg" in text and "bug" not in text
+
+
+def test_masks_of_a_structured_dtype(tmp_path):
+    """Found by fuzzing."""
+    np.savez(tmp_path / "a.npz", masks=np.zeros((1, 16, 16), "i4,f4"))
+    metrics = ["--methods", "gradient", "--metrics", "pointing-game", "--masks", tmp_path / "a.npz"]
+    (tmp_path / "in").mkdir()
+    text = refused(tmp_path / "in" / "out", "evaluate", CNN, ONE_IMAGE, "--preprocess", PREPROCESS, *metrics)
+    assert "hold no array `masks`" in text

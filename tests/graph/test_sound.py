@@ -8,7 +8,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxpath.errors import InputError, ModelError, ShapeError
 from onnxpath.graph.canonize import fold_batch_normalization, load_graph
 from onnxpath.graph.emit import Emitter
+from onnxpath.graph.ir import Constant
 from onnxpath.limits import Limits, limits
+from onnxpath.lowering.conv import flipped
 from tests.models import mlp, parse
 
 CHAIN = "m (float[n, 3] x) => (float[n, 3] y) { a = Relu(x); b = Neg(a); y = Abs(b) }"
@@ -242,3 +244,9 @@ def test_negative_sizes_are_open():
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
     (tensor,) = load_graph(model).inputs
     assert not isinstance(tensor.shape[0], int) and tensor.shape[1] == 3
+
+
+def test_the_weight_of_a_convolution_has_three_axes():
+    """Found by fuzzing: one of one axis, which ONNX Runtime loads."""
+    with pytest.raises(ShapeError, match="needs at least three axes"):
+        flipped(Emitter(load_graph(parse(CHAIN))), Constant("w", np.ones(9, np.float32)), 1)
