@@ -16,7 +16,7 @@ def give_back() -> None:
 @cache
 def _malloc_trim() -> Callable[[int], int] | None:
     try:
-        return ctypes.CDLL(None).malloc_trim  # type: ignore[no-any-return]
+        return ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):
         # Not glibc: musl and macOS have no such function, and Windows no library of this name.
         return None
