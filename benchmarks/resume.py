@@ -60,13 +60,20 @@ def start(inputs: Path, out: Path) -> subprocess.Popen[bytes]:
 def kill_somewhere(inputs: Path, out: Path, draw: random.Random) -> bool:
     """Start a run and kill it once it wrote some more files, and a moment later; False where it ended before."""
     process = start(inputs, out)
-    already = len(list(out.rglob("*")))
-    wanted = already + draw.randint(0, 2 * IMAGES)
-    while process.poll() is None and len(list(out.rglob("*"))) < wanted:
+    wanted = files_in(out) + draw.randint(0, 2 * IMAGES)
+    while process.poll() is None and files_in(out) < wanted:
         time.sleep(0.0005)
     time.sleep(draw.random() * 0.02)
     process.kill()
     return process.wait() < 0
+
+
+def files_in(folder: Path) -> int:
+    """Return how many files are in a folder that another process writes into; 0 where one goes meanwhile."""
+    try:
+        return len(list(folder.rglob("*")))
+    except FileNotFoundError:
+        return 0
 
 
 def killed_and_resumed(scratch: Path, kills: int, seed: int = 0) -> list[tuple[int, int]]:

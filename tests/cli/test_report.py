@@ -265,13 +265,23 @@ def test_a_report_that_is_stopped_leaves_no_page(tmp_path, number, code):
     np.save(tmp_path / "in" / "many.npy", np.repeat(sample_images(), 4000, 0))
     arguments = ["report", CNN, tmp_path / "in", "--preprocess", PREPROCESS, "-o", tmp_path / "out"]
     process = subprocess.Popen(
-        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ()
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environ(),
+        # A shell that runs the tests in the background has them ignore Ctrl-C, and what they start as well.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
-    until = time.monotonic() + 60
-    while not list((tmp_path / "out" / "arrays").glob("*.npz")) and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    try:
+        until = time.monotonic() + 60
+        arrays = tmp_path / "out" / "arrays"
+        while not list(arrays.glob("*.npz")) and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == code, err
     assert out == "" and "Traceback" not in err and "stopped; files written so far are whole" in err
     kept = {path.name for path in (tmp_path / "out").iterdir()}
