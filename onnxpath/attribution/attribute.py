@@ -7,7 +7,8 @@ from typing import Any
 
 from onnxpath.attribution.attribution import Attribution
 from onnxpath.attribution.methods import METHODS
-from onnxpath.runtime.model import load, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import load
 from onnxpath.runtime.targets import resolve_target
 
 

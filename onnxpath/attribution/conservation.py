@@ -18,7 +18,8 @@ from onnxpath.graph.ir import Tensor, rank
 from onnxpath.graph.rows import MixedRows, row_axes
 from onnxpath.pathway.programs import Setup
 from onnxpath.rules.relevance.composite_file import composite_of
-from onnxpath.runtime.model import Model, load, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model, load
 from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target, resolve_target
 

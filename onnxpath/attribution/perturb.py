@@ -18,7 +18,8 @@ from onnxpath.graph.ir import is_float, numpy_dtype
 from onnxpath.graph.surgery import expose
 from onnxpath.pathway.programs import LOGITS, Setup
 from onnxpath.progress import track
-from onnxpath.runtime.model import Model, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target
 

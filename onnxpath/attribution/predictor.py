@@ -9,7 +9,8 @@ import numpy as np
 
 from onnxpath.errors import InputError, unknown
 from onnxpath.graph.surgery import expose
-from onnxpath.runtime.model import load, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import load
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
 

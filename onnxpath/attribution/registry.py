@@ -21,7 +21,8 @@ from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import GRAD, LOGITS, SOURCE, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
 from onnxpath.registry import Registry
-from onnxpath.runtime.model import Model, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target
 

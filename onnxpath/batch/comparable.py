@@ -10,7 +10,8 @@ from onnxpath.errors import InputError
 from onnxpath.graph.ir import carries
 from onnxpath.graph.query import between
 from onnxpath.rules.variants import rule_set
-from onnxpath.runtime.model import Model, TensorInfo, load
+from onnxpath.runtime.feeds import TensorInfo
+from onnxpath.runtime.model import Model, load
 
 
 def fitting(source: Any, providers: str = "auto", rules: str | None = None) -> Model:
@@ -23,7 +24,7 @@ def fitting(source: Any, providers: str = "auto", rules: str | None = None) -> M
     if not needed:
         return model
     if isinstance(source, Model):
-        return Model(source.graph, source.provider, source.path, source.memory, rule_set(needed[0]), source.wrt)
+        return source.derived(rules=rule_set(needed[0]))
     return load(source, providers, rules=needed[0])
 
 

@@ -23,7 +23,8 @@ from onnxpath.pathway.critical import critical_pathway
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import ACTIVATION, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
-from onnxpath.runtime.model import Model, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
 

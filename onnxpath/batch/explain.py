@@ -28,7 +28,8 @@ from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.selectors import SELECTORS
 from onnxpath.pathway.sparsity import check_sparsity
 from onnxpath.rules.relevance.composite_file import composite_of
-from onnxpath.runtime.model import Model, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model
 
 READERS = 4
 """Threads that read and decode inputs beside the session."""

@@ -17,7 +17,8 @@ from onnxpath.graph.query import require_path
 from onnxpath.graph.surgery import require_tensors
 from onnxpath.pathway.selectors import CONTROLS
 from onnxpath.pathway.trace import check_layers
-from onnxpath.runtime.model import Model, TensorInfo
+from onnxpath.runtime.feeds import TensorInfo
+from onnxpath.runtime.model import Model
 from onnxpath.runtime.targets import resolve_target
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpath.errors import InputError
-from onnxpath.runtime.model import TensorInfo
+from onnxpath.runtime.feeds import TensorInfo
 
 Shape = Sequence[int | None]
 

@@ -13,7 +13,7 @@ import numpy as np
 from onnxpath.batch.loaded import FEATURES, Loaded, Parts, cast, row_shape, spell
 from onnxpath.batch.records import Records, records
 from onnxpath.errors import InputError
-from onnxpath.runtime.model import TensorInfo
+from onnxpath.runtime.feeds import TensorInfo
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 LABEL = "label"

@@ -9,7 +9,7 @@ from typing import Any
 
 from onnxpath.batch.loaded import Wanted, row_shape
 from onnxpath.errors import InputError
-from onnxpath.runtime.model import TensorInfo
+from onnxpath.runtime.feeds import TensorInfo
 
 FIELDS = (("mask", "attention_mask"), ("type", "type_ids"), ("segment", "type_ids"))
 """(what an input's name holds, the field of an encoding that it wants); the input of ids takes the ids."""

@@ -82,4 +82,4 @@ def randomised(model: Model, layers: Sequence[ParameterLayer], how: str, seed: i
         values = array_of(tensor)
         drawn = DRAWS[how](np.random.default_rng([seed, crc32(name.encode())]), values)
         tensor.values = drawn.astype(values.dtype)
-    return Model(graph, model.provider, None, model.memory, model.rules, model.wrt)
+    return model.derived(graph=graph, path=None)

@@ -13,7 +13,8 @@ from onnxpath.attribution.registry import gradients
 from onnxpath.errors import InputError
 from onnxpath.evaluation.layout import Layout
 from onnxpath.pathway.programs import LOGITS, Setup
-from onnxpath.runtime.model import Model, load, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model, load
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target, resolve_target
 

@@ -10,7 +10,8 @@ from onnxpath.pathway.finite import check_finite
 from onnxpath.pathway.programs import SCORE, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
 from onnxpath.pathway.trace import check_layers
-from onnxpath.runtime.model import Model, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.trace import trace
-from onnxpath.runtime.model import load, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import load
 from onnxpath.runtime.targets import resolve_target
 
 

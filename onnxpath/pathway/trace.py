@@ -19,7 +19,8 @@ from onnxpath.pathway.select_on_device import select_on_device
 from onnxpath.pathway.selectors import SELECTORS, Scores
 from onnxpath.pathway.selectors.registry import Selector, drop_prefix
 from onnxpath.pathway.sparsity import check_sparsity, limit_of, no_sparsity, search, softmax_of
-from onnxpath.runtime.model import Model, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array, is_on_device
 from onnxpath.runtime.targets import Target
 

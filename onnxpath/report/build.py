@@ -19,7 +19,8 @@ from onnxpath.pathway.pathway import Pathway
 from onnxpath.report import data
 from onnxpath.report.colour import make_map
 from onnxpath.report.write import save_arrays
-from onnxpath.runtime.model import Model, TensorInfo
+from onnxpath.runtime.feeds import TensorInfo
+from onnxpath.runtime.model import Model
 
 TOP = 5
 PACKAGES = ("onnxpath", "onnx", "onnxruntime-gpu", "onnxruntime", "onnx-graphsurgeon", "numpy")

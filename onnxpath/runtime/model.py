@@ -6,21 +6,18 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import onnx
 
 from onnxpath.backward.blocked import estimates
 from onnxpath.backward.target import Readout, readout
-from onnxpath.errors import InputError, unknown
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.embeddings import beginnings, default_sources, named_sources
-from onnxpath.graph.ir import Constant, Graph, Variable, is_float, numpy_dtype, onnx_dtype
+from onnxpath.graph.ir import Constant, Graph, is_float, onnx_dtype
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 from onnxpath.graph.quantised import is_quantised_weight
 from onnxpath.graph.query import between
@@ -30,6 +27,7 @@ from onnxpath.rules.relevance import any_rule_set, relevance_sets
 from onnxpath.rules.relevance.roles import relevance_roles
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.rules.variants import rule_set
+from onnxpath.runtime.feeds import TensorInfo, checked_feeds, info_of, rows_of
 from onnxpath.runtime.providers import precision_on, resolve
 from onnxpath.runtime.rows import freed, why_row_by_row
 from onnxpath.runtime.session import Array, Session
@@ -38,15 +36,6 @@ MEMORY = 1 << 30
 """Default budget in bytes for what one run of a program holds."""
 
 MOST_ROWS = 256
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """Name, numpy dtype name and shape (None or a symbol where a size is open) of an input or output."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | str | None, ...]
 
 
 def load(
@@ -115,12 +104,12 @@ class Model:
     @cached_property
     def inputs(self) -> list[TensorInfo]:
         """The model's inputs, in order."""
-        return [_info(t) for t in self.graph.inputs]
+        return [info_of(t) for t in self.graph.inputs]
 
     @cached_property
     def outputs(self) -> list[TensorInfo]:
         """The model's outputs, in order."""
-        return [_info(t) for t in self.graph.outputs]
+        return [info_of(t) for t in self.graph.outputs]
 
     @cached_property
     def sha256(self) -> str | None:
@@ -165,16 +154,19 @@ class Model:
 
     def about(self, wrt: Sequence[str] | None) -> Model:
         """Return the model with another `wrt`, None for the default."""
-        return Model(self.graph, self.provider, self.path, self.memory, self.rules, wrt, self.threads, self.precision)
+        return self.derived(wrt=wrt)
+
+    def derived(self, **changes: Any) -> Model:
+        """Return a Model with this one's settings but for `changes`, by the names of the constructor's arguments."""
+        kept = ("graph", "provider", "path", "memory", "rules", "wrt", "threads", "precision")
+        return Model(**{name: getattr(self, name) for name in kept} | changes)
 
     def beginning_at(self, names: Sequence[str]) -> Model:
         """Return the model in which computed tensors are inputs, beside its own; made when first asked for."""
         key = tuple(names)
         if key not in self._later:
             graph = begin_at(self.graph, names)
-            self._later[key] = Model(
-                graph, self.provider, None, self.memory, self.rules, self.sources, self.threads, self.precision
-            )
+            self._later[key] = self.derived(graph=graph, path=None, wrt=self.sources)
         return self._later[key]
 
     @property
@@ -230,24 +222,7 @@ class Model:
         x: an array for a model with one input, a list in input order, or a dict by name.
         Raises InputError that lists everything that does not fit.
         """
-        given = _by_name(self.inputs, x)
-        problems = []
-        feeds = {}
-        for tensor, info in zip(self.graph.inputs, self.inputs, strict=True):
-            value, wrong = _as_array(info, given[info.name])
-            if wrong is None and (wrong := _misfit(info, value)) is None:
-                dtype = numpy_dtype(tensor) if tensor.dtype is not None else None
-                with np.errstate(over="ignore"):
-                    feeds[info.name] = np.ascontiguousarray(value, dtype)
-                wrong = _not_finite(info, feeds[info.name])
-            if wrong is not None:
-                problems.append(wrong)
-        rows = {name: len(value) for name, value in feeds.items() if value.ndim}
-        if len(set(rows.values())) > 1:
-            problems.append(f"the inputs have different numbers of rows: {rows}")
-        if problems:
-            raise InputError("\n".join(problems))
-        return feeds
+        return checked_feeds(self.graph.inputs, x)
 
     def batches(self, feeds: Mapping[str, Array]) -> Iterator[tuple[dict[str, Array], slice]]:
         """Cut feeds into runs that fit the memory budget; a model with a fixed batch gets exactly that many rows.
@@ -309,59 +284,3 @@ class Model:
                 ]
                 total += math.prod(dims) * 4
         return 2 * total
-
-
-def rows_of(feeds: Mapping[str, Array]) -> int:
-    """Return the number of rows of a set of inputs."""
-    return max((len(v) for v in feeds.values() if v.ndim), default=1)
-
-
-def _by_name(inputs: Sequence[TensorInfo], x: Any) -> dict[str, Any]:
-    names = [i.name for i in inputs]
-    if isinstance(x, Mapping):
-        given = dict(x)
-    elif isinstance(x, (list, tuple)) and len(inputs) > 1:
-        if len(x) > len(inputs):
-            raise InputError(f"the model has {len(inputs)} inputs, and {len(x)} values were given")
-        given = dict(zip(names, x, strict=False))
-    else:
-        given = {names[0]: x}
-    if wrong := [name for name in given if name not in names]:
-        raise unknown("input", wrong, names)
-    if missing := [name for name in names if name not in given]:
-        raise InputError(f"the model has {len(names)} inputs and no value was given for {', '.join(missing)}")
-    return given
-
-
-def _as_array(info: TensorInfo, value: Any) -> tuple[Array, str | None]:
-    try:
-        return np.asarray(value), None
-    except ValueError:
-        return np.empty(0), f"input '{info.name}' is not an array: its rows or columns differ in length"
-
-
-def _not_finite(info: TensorInfo, value: Array) -> str | None:
-    if value.dtype.kind != "f" or np.isfinite(value).all():
-        return None
-    bad = int(np.argwhere(~np.isfinite(value))[0][0]) if value.ndim else 0
-    return f"input '{info.name}' holds NaN or Inf as {value.dtype}, first in row {bad}"
-
-
-def _misfit(info: TensorInfo, value: Array) -> str | None:
-    wanted = "×".join("N" if d is None or isinstance(d, str) else str(d) for d in info.shape)
-    given = "×".join(map(str, value.shape))
-    sizes = zip(info.shape[1:], value.shape[1:], strict=False)
-    if len(info.shape) != value.ndim or any(isinstance(d, int) and d != n for d, n in sizes):
-        hint = "; a single row needs a leading axis" if value.ndim == len(info.shape) - 1 else ""
-        return f"input '{info.name}' wants {wanted}, and {given or 'a scalar'} was given{hint}"
-    kind = "f" if value.dtype == ml_dtypes.bfloat16 else value.dtype.kind
-    if kind not in "fiub" or (kind == "f" and np.dtype(info.dtype).kind in "iub"):
-        return f"input '{info.name}' wants {info.dtype}, and {value.dtype} was given"
-    if not len(value) if value.ndim else False:
-        return f"input '{info.name}' has no rows"
-    return None
-
-
-def _info(tensor: Variable) -> TensorInfo:
-    dtype = np.dtype(numpy_dtype(tensor)).name if onnx_dtype(tensor) else "unknown"
-    return TensorInfo(tensor.name, dtype, tuple(tensor.shape) if tensor.shape is not None else ())

@@ -8,7 +8,7 @@ from onnxpath.batch.loaded import Wanted
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.batch.records import records
 from onnxpath.errors import InputError
-from onnxpath.runtime.model import TensorInfo
+from onnxpath.runtime.feeds import TensorInfo
 
 FOUR = Wanted((TensorInfo("X", "float32", (None, 4)),))
 GOOD = "age,income,height,debt\n1,2,3,4\n5.5,-6e2,7,8\n"

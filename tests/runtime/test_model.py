@@ -8,7 +8,8 @@ import pytest
 import onnxpath
 from onnxpath.errors import InputError, ModelError, UnknownName
 from onnxpath.rules.gradient import gradient
-from onnxpath.runtime.model import MOST_ROWS, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import MOST_ROWS
 from onnxpath.runtime.session import Session
 from tests.models import mlp, parse, run, sample, sample_images
 
@@ -250,3 +251,12 @@ def test_sessions_run_on_arrays_and_on_device_values():
     np.testing.assert_array_equal(made.numpy(), expected)
     back = Session(parse("m (float[n, 3] x) => (float[n, 3] y) { y = Neg(x) }")).run({"x": made}, ["y"])
     np.testing.assert_array_equal(back["y"], -expected)
+
+
+def test_a_model_made_from_another_keeps_its_settings():
+    model = onnxpath.load(sample("digits_cnn"), providers="cpu", memory=1 << 20, threads=1, rules="straight-through")
+    layer = model.layers()[0].name
+    for other in (model.about([layer]), model.beginning_at([layer]), model.derived(graph=model.graph.copy())):
+        for setting in ("provider", "memory", "rules", "threads", "precision"):
+            assert getattr(other, setting) == getattr(model, setting), setting
+    assert model.derived(path=None).path is None and model.derived().path == model.path

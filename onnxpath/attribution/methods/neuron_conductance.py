@@ -27,7 +27,8 @@ from onnxpath.lowering.cast import in_dtype
 from onnxpath.pathway.programs import Setup
 from onnxpath.pathway.quadrature import points
 from onnxpath.progress import track
-from onnxpath.runtime.model import Model, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target, resolve_target
 

@@ -181,7 +181,7 @@ class Trainer:
 
 
 def _with_graph(model: Model, graph: Graph) -> Model:
-    return Model(graph, model.provider, None, model.memory, model.rules, model.wrt, model.threads)
+    return model.derived(graph=graph, path=None)
 
 
 class _Run:

@@ -13,7 +13,8 @@ from onnxpath.pathway.analyses.decode import require_one_input
 from onnxpath.pathway.finite import check_finite
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup
 from onnxpath.pathway.selectors.registry import rows_rng
-from onnxpath.runtime.model import load, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import load
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target, resolve_target
 

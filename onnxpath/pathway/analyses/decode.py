@@ -17,7 +17,8 @@ from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup, mask_name
 from onnxpath.pathway.selectors.registry import rows_rng
 from onnxpath.progress import track
-from onnxpath.runtime.model import Model, load, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model, load
 from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target, resolve_target
 

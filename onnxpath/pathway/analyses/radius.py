@@ -15,7 +15,8 @@ from onnxpath.pathway.analyses.margins import Margins, margins
 from onnxpath.pathway.analyses.region import POOLED, VALUE, Region, repeated
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import Setup
-from onnxpath.runtime.model import Model, load, rows_of
+from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.model import Model, load
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
 
