@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.errors import InputError, unknown
+from onnxpath.attribution.by_source import by_source
+from onnxpath.errors import InputError
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 
@@ -41,14 +42,11 @@ class Distribution:
 def distribution(model: Model, feeds: Mapping[str, Array], given: Any) -> Distribution:
     """Return baselines as a sample for every source; default one of zeros, which is noted.
 
-    given: array [B, ...], a number, or a dict of those by name. Raises UnknownName; InputError where they do not fit,
-    hold NaN or Inf, or have different numbers of rows.
+    given: array [B, ...], a number, a tuple of those in the order of several sources, or a dict by name. Raises
+    UnknownName; InputError where they do not fit, hold NaN or Inf, or have different numbers of rows.
     """
     names = model.sources
-    by_name = given if isinstance(given, Mapping) else dict.fromkeys(names, 0 if given is None else given)
-    if wrong := [name for name in by_name if name not in names]:
-        raise unknown("float input", wrong, names)
-    values = {name: _sample(feeds[name], name, by_name.get(name, 0)) for name in names}
+    values = {name: _sample(feeds[name], name, value) for name, value in by_source(names, given, 0).items()}
     sizes = {name: len(value) for name, value in values.items() if len(value) != 1}
     if len(set(sizes.values())) > 1:
         raise InputError(f"`baselines` have different numbers of rows: {sizes}")

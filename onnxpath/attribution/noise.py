@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.errors import InputError, unknown
+from onnxpath.attribution.by_source import by_source
+from onnxpath.errors import InputError
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 
@@ -18,18 +19,16 @@ SPREAD = 0.15
 def deviations(model: Model, feeds: Mapping[str, Array], given: Any) -> dict[str, Array]:
     """Return the standard deviation of each source's noise, float64, one number or one per row.
 
-    given: a number, or a dict by name (others get none); None: SPREAD times the range of each row.
-    Raises UnknownName, InputError.
+    given: a number, a tuple in the order of several sources, or a dict by name (others get none); None: SPREAD times
+    the range of each row. Raises UnknownName, InputError.
     """
     if given is None:
         return {name: _range(feeds[name]) * SPREAD for name in model.sources}
-    by_name = given if isinstance(given, Mapping) else dict.fromkeys(model.sources, given)
-    if wrong := [name for name in by_name if name not in model.sources]:
-        raise unknown("float input", wrong, model.sources)
+    by_name = by_source(model.sources, given, 0.0)
     bad = {k: v for k, v in by_name.items() if np.ndim(v) or isinstance(v, str) or not 0 <= v < np.inf}
     if bad:
         raise InputError(f"`stdevs` are numbers of at least 0, not {bad}")
-    return {name: np.asarray(by_name.get(name, 0.0), np.float64) for name in model.sources}
+    return {name: np.asarray(value, np.float64) for name, value in by_name.items()}
 
 
 def _range(x: Array) -> Array:

@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from onnxpath.attribution.by_source import by_source
 from onnxpath.attribution.registry import Function, Maps, method
-from onnxpath.errors import InputError, ModelError, unknown
+from onnxpath.errors import InputError, ModelError
 from onnxpath.graph.embeddings import embeddings
 from onnxpath.graph.ir import is_float, numpy_dtype
 from onnxpath.graph.surgery import expose
@@ -98,15 +99,7 @@ class Probe:
 
     def by_name(self, given: Any, default: Any) -> dict[str, Any]:
         """Return an option's value for each perturbed input: one for all, a tuple in their order, or a dict by name."""
-        if isinstance(given, Mapping):
-            if wrong := [name for name in given if name not in self.names]:
-                raise unknown("perturbed input", wrong, self.names)
-            return {name: given.get(name, default) for name in self.names}
-        if isinstance(given, tuple) and len(self.names) > 1:
-            if len(given) != len(self.names):
-                raise InputError(f"{len(given)} values were given for {len(self.names)} inputs: {self.names}")
-            return dict(zip(self.names, given, strict=True))
-        return dict.fromkeys(self.names, default if given is None else given)
+        return by_source(self.names, given, default, "perturbed input")
 
     def result(self, maps: Mapping[str, Array], *notes: str) -> Maps:
         """Return maps as a method does: in the shape of their inputs, float, with the number of evaluations."""

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import onnx
 
+from onnxpath.attribution.by_source import by_source
 from onnxpath.attribution.spelling import Spelling, fed_name
 from onnxpath.errors import InputError, unknown
 from onnxpath.graph.ir import Tensor
@@ -180,16 +181,14 @@ def begun_at_sources(model: Model, feeds: Mapping[str, Array], target: Target) -
 def like_sources(model: Model, feeds: Mapping[str, Array], option: str, given: Any) -> dict[str, Array]:
     """Return an option's values as an array of each source's shape and dtype; default 0.
 
-    given: a number, an array that broadcasts, or a dict of those by name. Raises UnknownName, InputError.
+    given: a number, an array that broadcasts, a tuple of those in the order of several sources, or a dict by name.
+    Raises UnknownName, InputError.
     """
-    by_name = given if isinstance(given, Mapping) else dict.fromkeys(model.sources, 0 if given is None else given)
-    if wrong := [name for name in by_name if name not in model.sources]:
-        raise unknown("float input", wrong, model.sources)
     values = {}
-    for name in model.sources:
+    for name, value in by_source(model.sources, given, 0).items():
         shape, dtype = feeds[name].shape, feeds[name].dtype
         try:
-            values[name] = np.ascontiguousarray(np.broadcast_to(np.asarray(by_name.get(name, 0), dtype), shape))
+            values[name] = np.ascontiguousarray(np.broadcast_to(np.asarray(value, dtype), shape))
         except (ValueError, TypeError) as error:
             raise InputError(f"`{option}` does not fit input '{name}' {shape}: {error}") from error
         if not np.isfinite(values[name]).all():

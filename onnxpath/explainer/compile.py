@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from onnxpath.attribution.by_source import by_source
 from onnxpath.attribution.methods import METHODS
 from onnxpath.attribution.registry import Method
 from onnxpath.attribution.spelling import Spelling
@@ -107,11 +108,10 @@ def fill_in(spelling: Spelling, method: Method, options: Mapping[str, Any]) -> N
     """Put the options that are arrays into the graph, instead of the inputs that they are fed through."""
     op = spelling.op
     for option in method.per_row:
-        values = options.get(option)
+        values = by_source(spelling.sources, options.get(option), 0)
         for name, tensor in spelling.fed[option].items():
             source = spelling.graph.tensor(name)
-            value = values.get(name, 0) if isinstance(values, Mapping) else 0 if values is None else values
-            array = np.asarray(value)
+            array = np.asarray(values[name])
             if array.ndim and array.ndim == len(source.shape) and array.shape[0] != 1:
                 raise InputError(f"`{option}` of a file is for one row; {array.shape[0]} were given for '{name}'")
             take_in(spelling, tensor, op.Expand(op.like(array, source), op.shape_of(source)))
