@@ -16,8 +16,11 @@ from benchmarks.resume import hashes, make_inputs
 from onnxpath import files
 from onnxpath.batch import explain
 from onnxpath.errors import InputError, JobError
-from onnxpath.report import run as runs
+from onnxpath.report import build, finish
 from onnxpath.report.lock import LOCK, Lock
+from onnxpath.report.plain import compact
+from onnxpath.report.prepare import prepare
+from onnxpath.report.restore import restored
 from onnxpath.report.store import differences
 from tests.models import FOLDER, sample
 
@@ -156,8 +159,8 @@ def test_a_lock_of_a_process_that_is_gone_is_passed_over(tmp_path):
 
 
 def test_a_larger_run_has_all_numbers_and_the_first_pictures(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "MOST_SHOWN", 11)
-    monkeypatch.setattr(runs, "FIRST_SHOWN", 3)
+    monkeypatch.setattr(finish, "MOST_SHOWN", 11)
+    monkeypatch.setattr(finish, "FIRST_SHOWN", 3)
     made = go(FOLDER / "images", tmp_path)
     page, data = made.page.read_text("utf-8"), json.loads(made.data.read_text("utf-8"))
     assert page.count("<article") == 3 and "the first 3 of 12" in page
@@ -167,10 +170,10 @@ def test_a_larger_run_has_all_numbers_and_the_first_pictures(tmp_path, monkeypat
 
 def test_what_the_page_shows_is_what_was_computed(tmp_path):
     """Pictures and maps are read again: nothing of them is lost on the way."""
-    job = runs.prepare(CNN, [FOLDER / "images"], tmp_path, PREPROCESS, "cpu", options=lambda: {"gradient": {}})
+    job = prepare(CNN, [FOLDER / "images"], tmp_path, PREPROCESS, "cpu", options=lambda: {"gradient": {}})
     (found, *_) = explain.explain_items(job.model, job.items[:1], job.preprocess, job.options)
-    fresh = runs.build.finished_item(tmp_path, found, job.classes, 0)
-    (again,) = runs.restored(job, [(job.items[0], json.loads(runs.compact(fresh)))])
+    fresh = build.finished_item(tmp_path, found, job.classes, 0)
+    (again,) = restored(job, [(job.items[0], json.loads(compact(fresh)))])
     assert again == fresh and len(again.maps) == 1
     np.testing.assert_array_equal(again.shown, fresh.shown)
     np.testing.assert_array_equal(again.maps[0].values, fresh.maps[0].values)
