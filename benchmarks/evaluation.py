@@ -35,10 +35,12 @@ from onnxpath.batch.boxes import carried, read_boxes
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.evaluation.evaluate import SAMPLES, only_correct
 from onnxpath.evaluation.explanation import parse_method
+from onnxpath.evaluation.metrics import METRICS
 from onnxpath.evaluation.plan import plan
 from onnxpath.evaluation.result import Score
 from onnxpath.evaluation.subject import Subject
 from onnxpath.files import write_bytes
+from onnxpath.runtime.model import load
 
 DIGITS = 4
 """Significant digits kept of every image's value; the tables' verdicts are computed from them."""
@@ -102,18 +104,18 @@ SEGMENTATION = ("segmentation-miou", "pixel-accuracy", "pointing-game", "energy-
 LOCALISATION = ("pointing-game", "energy-pointing-game", "outside-inside-ratio", "box-iou")
 
 
-def subject_of(network: Network, images: int) -> Subject:
+def subject_of(network: Network, images: int, threads: int | None = None) -> Subject:
     """Return the network on its first images: of ImageNet with their boxes, of the others the correctly classified."""
     if network.images == "strokes":
         return strokes(DATA, images)
     if network.images == "composites":
         return composites(DATA, images, network.preprocess)
-    path = DATA / "models" / f"{network.file}.onnx"
+    model = load(DATA / "models" / f"{network.file}.onnx", threads=threads)
     if network.images == "cifar":
         with np.load(DATA / "images" / CIFAR) as data:
             pictures, labels = [Image.fromarray(p) for p in data["images"]], data["labels"]
         x = np.stack([network.preprocess.apply(picture)[0] for picture in pictures[:images]])
-        return only_correct(Subject.of(path, x), labels[:images])
+        return only_correct(Subject.of(model, x), labels[:images])
     rows, boxes = [], []
     with zipfile.ZipFile(DATA / "images" / BOXED) as archive:
         table = next(name for name in archive.namelist() if name.endswith(".csv"))
@@ -123,7 +125,7 @@ def subject_of(network: Network, images: int) -> Subject:
             rows.append(network.preprocess.apply(picture)[0])
             listed = np.asarray(known[Path(member).name], float).reshape(-1, 4)
             boxes.append(carried(listed, picture.size, network.preprocess))
-    return Subject.of(path, np.stack(rows), boxes=boxes)
+    return Subject.of(model, np.stack(rows), boxes=boxes)
 
 
 def _boxes(text: bytes) -> dict[str, Any]:
@@ -149,7 +151,9 @@ def measure(
     cells = results[name].setdefault("cells", {})
     for group in groups:
         few = subject.take(np.arange(min(group.images, subject.rows)))
-        everything = plan(few, methods, group.metrics, SAMPLES, group.options)
+        known = {name for metric in group.metrics for name in METRICS.get(metric).defaults}
+        options = {name: value for name, value in group.options.items() if name in known}
+        everything = plan(few, methods, group.metrics, SAMPLES, options)
         for explanation in everything.explanations:
             done = [m for m in group.metrics if cells.get(m, {}).get(explanation.label, {}).get("images") == few.rows]
             todo = [metric for metric in group.metrics if metric not in done]
@@ -191,6 +195,7 @@ def main() -> None:
     parser.add_argument("--network", choices=list(NETWORKS), action="append", help="repeat for more")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--sanity-images", type=int, default=16)
+    parser.add_argument("--threads", type=int, help="of one operator; default: one per core")
     parser.add_argument("--metrics", nargs="+", default=[], help="only these")
     parser.add_argument("--out", type=Path, default=Path("docs/results/evaluation.json"))
     parser.add_argument("--throughput", action="store_true")
@@ -205,7 +210,7 @@ def main() -> None:
             print(name, json.dumps(found["throughput"], indent=1))
             save(results, arguments.out)
             continue
-        subject = subject_of(network, arguments.images)
+        subject = subject_of(network, arguments.images, arguments.threads)
         methods, missing = methods_of(network)
         found |= {"about": machine(), "rows": subject.rows, "missing": missing, "sparsity": network.sparsity}
         measure(results, name, subject, methods, groups_of(network, subject.rows, arguments), arguments.out)
@@ -217,9 +222,10 @@ def groups_of(network: Network, rows: int, arguments: argparse.Namespace) -> lis
     """Return what is measured on a network, of the metrics that were asked for."""
     sanity = Group(["cascading-randomisation"], network.sanity, arguments.sanity_images)
     degradation = Group(["lerf", "morf"], {"replace": "zero"}, rows)
+    boxed = replace(degradation, metrics=[*degradation.metrics, *LOCALISATION])
     groups = {
         "cifar": [degradation, sanity],
-        "boxed": [degradation, Group(list(LOCALISATION), {}, rows), sanity],
+        "boxed": [boxed, sanity],
         "strokes": [Group(list(SEGMENTATION), {}, rows)],
         "composites": [Group(list(SEGMENTATION), {}, rows)],
     }[network.images]
