@@ -18,7 +18,7 @@ from onnxpath.evaluation.training.train import Recipe, Trainer
 from onnxpath.progress import listening
 from onnxpath.runtime.model import load
 from tests.evaluation.slow import ordered, without
-from tests.evaluation.test_training import LAYOUT, small, stripes
+from tests.evaluation.training import LAYOUT, small, stripes
 from tests.models import parse
 
 RECIPE = Recipe(Adam(1e-2), epochs=2, batch=16)

@@ -1,46 +1,21 @@
-"""Training inside ONNX Runtime: step by step against torch, what it begins with, and that it can be interrupted."""
+"""Training inside ONNX Runtime: step by step against torch, and that it can be interrupted."""
 
 import numpy as np
 import pytest
-from onnx import helper
 
-from onnxpath.errors import InputError, ModelError, OnnxPathError, UnsupportedOperator
-from onnxpath.evaluation.layout import Layout
+from onnxpath.errors import InputError
 from onnxpath.evaluation.training import train as training
-from onnxpath.evaluation.training.data import Augmentation, Examples, divided
+from onnxpath.evaluation.training.data import Augmentation, divided
 from onnxpath.evaluation.training.optimiser import Adam, Sgd
 from onnxpath.evaluation.training.program import WEIGHT
 from onnxpath.evaluation.training.train import Recipe, Trainer
-from onnxpath.graph.canonize import load_graph
 from onnxpath.progress import listening
-from onnxpath.runtime.model import Model, load
+from onnxpath.runtime.model import load
 from onnxpath.runtime.session import on_host
-from tests.models import parse, run, sample
+from tests.evaluation.training import LAYOUT, small, stripes
+from tests.models import run, sample
 
 ROWS, STEPS, TOLERANCE = 16, 20, 1e-4
-
-
-def small(normalized, shared=False):
-    """A network [n, 2, 8, 8] -> [n, 3] and its weights; c1_weight is torch's c1.weight."""
-    rng = np.random.default_rng(0)
-    shapes = {"c1_weight": (4, 2, 3, 3), "c1_bias": 4, "c2_weight": (4, 4, 3, 3), "c2_bias": 4}
-    shapes |= {"fc_weight": (3, 16), "fc_bias": 3}
-    arrays = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
-    if normalized:
-        for i in (1,) if shared else (1, 2):
-            arrays |= {f"b{i}_weight": np.ones(4, "f"), f"b{i}_bias": np.zeros(4, "f")}
-            arrays |= {f"b{i}_running_mean": np.zeros(4, "f"), f"b{i}_running_var": np.ones(4, "f")}
-
-    def block(i, attributes, source):
-        b = 1 if shared else i
-        tensors = f"b{b}_weight, b{b}_bias, b{b}_running_mean, b{b}_running_var"
-        norm = f"n{i} = BatchNormalization<momentum = 0.9>(z{i}, {tensors}); " if normalized else ""
-        conv = f"z{i} = Conv<pads = [1, 1, 1, 1]{attributes}>({source}, c{i}_weight, c{i}_bias); "
-        return conv + norm + f"r{i} = Relu({'n' if normalized else 'z'}{i}); "
-
-    text = block(1, "", "x") + "p = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(r1); "
-    text += block(2, ", strides = [2, 2]", "p") + "f = Flatten(r2); y = Gemm<transB = 1>(f, fc_weight, fc_bias)"
-    return parse(f"m (float[n, 2, 8, 8] x) => (float[n, 3] y) {{ {text} }}", **arrays), arrays
 
 
 def torch_small(torch, normalized, arrays):
@@ -118,115 +93,6 @@ def test_the_trained_model_is_the_network_that_was_trained():
     np.testing.assert_allclose(logits, trainer.logits(state, x), atol=1e-5)
 
 
-def test_normalizations_that_share_a_tensor_are_trained_apart():
-    model, _ = small(True, shared=True)
-    trainer = Trainer(load(model, providers="cpu"), Recipe(Sgd(0.05)))
-    first, second = trainer.parameters.normalizations
-    assert {first.mean, first.variance}.isdisjoint({second.mean, second.variance})
-    assert sum(p.centre == 1 for p in trainer.parameters.trained) == 2
-
-
-def test_weights_begin_by_their_fan_in():
-    model, _ = small(True)
-    parameters = Trainer(load(model, providers="cpu"), Recipe()).parameters
-    bounds = {p.name: p.bound for p in parameters.trained}
-    assert bounds == pytest.approx(
-        {
-            "c1_weight": 18**-0.5,
-            "c1_bias": 18**-0.5,
-            "c2_weight": 36**-0.5,
-            "c2_bias": 36**-0.5,
-            "fc_weight": 16**-0.5,
-            "fc_bias": 16**-0.5,
-        }
-        | {f"b{i}_{kind}": 0 for i in (1, 2) for kind in ("weight", "bias")}
-    )
-    begun = parameters.begin(0)
-    assert np.array_equal(begun["b1_weight"], np.ones(4)) and not begun["b1_bias"].any()
-    assert np.array_equal(begun["b2_running_var"], np.ones(4)) and not begun["b2_running_mean"].any()
-
-
-def test_draws_are_uniform_within_the_bound_and_named_by_seed():
-    model = parse(
-        "m (float[n, 400] x) => (float[n, 100] y) { y = Gemm(x, w, b) }",
-        w=np.ones((400, 100), "f"),
-        b=np.ones(100, "f"),
-    )
-    parameters = Trainer(load(model, providers="cpu"), Recipe()).parameters
-    w = parameters.begin(5)["w"]
-    assert np.abs(w).max() <= 0.05 and np.abs(w).max() > 0.0499
-    assert w.mean() == pytest.approx(0, abs=1e-3)
-    assert w.std() == pytest.approx(0.05 / 3**0.5, rel=0.02)
-    assert np.array_equal(w, parameters.begin(5)["w"]) and not np.array_equal(w, parameters.begin(6)["w"])
-
-
-def test_a_bias_that_is_added_is_trained_and_preprocessing_is_not():
-    model = parse(
-        "m (float[n, 3] x) => (float[n, 2] y) { c = Sub(x, mean); z = MatMul(c, w); y = Add(b, z) }",
-        mean=np.ones(3, "f"),
-        w=np.ones((3, 2), "f"),
-        b=np.ones(2, "f"),
-    )
-    parameters = Trainer(load(model, providers="cpu"), Recipe()).parameters
-    assert {p.name: p.bound for p in parameters.trained} == pytest.approx({"w": 3**-0.5, "b": 3**-0.5})
-    assert parameters.kept == ("mean",)
-
-
-def test_weights_that_are_arranged_first_are_trained():
-    # Constant folding leaves large weights alone, and what a file lists as inputs too.
-    model = parse(
-        "m (float[n, 300] x) => (float[n, 3] y) "
-        "{ w = Transpose<perm = [1, 0]>(w0); z = MatMul(x, w); r = Relu(z); v = Reshape(v0, s); y = MatMul(r, v) }",
-        w0=np.ones((300, 300), "f"),
-        v0=np.ones((3, 20, 15), "f"),
-        s=np.array([300, 3]),
-    )
-    value = next(i for i in model.graph.initializer if i.name == "v0")
-    model.graph.input.append(helper.make_tensor_value_info("v0", 1, list(value.dims)))
-    trainer = Trainer(load(model, providers="cpu"), Recipe(Sgd(0.1)))
-    assert {p.name: p.shape for p in trainer.parameters.trained} == {"w0": (300, 300), "v0": (3, 20, 15)}
-    assert [p.bound for p in trainer.parameters.trained] == pytest.approx([300**-0.5] * 2)
-    assert trainer.parameters.kept == ()
-    state = trainer.begin(trainer.parameters.begin(0))
-    x, labels = np.random.default_rng(0).normal(size=(8, 300)).astype(np.float32), np.arange(8) % 3
-    stepped, before, _ = trainer.step(state, x, labels, 1, 0.1)
-    assert all(not np.array_equal(on_host(stepped[WEIGHT + n]), on_host(state[WEIGHT + n])) for n in ("w0", "v0"))
-    assert trainer.step(stepped, x, labels, 2, 0.1)[1] < before
-
-
-def test_recurrent_weights_begin_by_the_hidden_size_and_are_trained():
-    rng = np.random.default_rng(0)
-    model = parse(
-        "m (float[n, 5, 3] x) => (float[n, 4] y) { t = Transpose<perm = [1, 0, 2]>(x); "
-        "a, h = GRU<hidden_size = 6>(t, W, R, B); s = Squeeze(h, axes); y = Gemm(s, V) }",
-        W=np.ones((1, 18, 3), "f"),
-        R=np.ones((1, 18, 6), "f"),
-        B=np.ones((1, 36), "f"),
-        V=np.ones((6, 4), "f"),
-        axes=np.array([0]),
-    )
-    trainer = Trainer(load(model, providers="cpu"), Recipe(Adam(1e-2)))
-    assert {p.name: p.bound for p in trainer.parameters.trained} == pytest.approx(dict.fromkeys("WRBV", 6**-0.5))
-    x, labels = rng.normal(size=(8, 5, 3)).astype(np.float32), rng.integers(0, 4, 8)
-    state, losses = trainer.begin(trainer.parameters.begin(0)), []
-    for count in range(1, 11):
-        state, loss, _ = trainer.step(state, x, labels, count, 1e-2)
-        losses.append(loss)
-    assert losses[-1] < losses[0]
-
-
-def stripes(rows, rng, classes=3):
-    """Pictures [rows, 2, 8, 8] whose class is where a bright bar stands."""
-    labels = rng.integers(0, classes, rows)
-    x = rng.normal(0, 0.3, (rows, 2, 8, 8)).astype(np.float32)
-    for row, label in enumerate(labels):
-        x[row, :, :, 2 * label] += 2
-    return Examples(x, labels)
-
-
-LAYOUT = Layout.of((2, 8, 8))
-
-
 @pytest.mark.parametrize("normalized", [False, True])
 def test_it_learns(normalized):
     rng = np.random.default_rng(0)
@@ -271,82 +137,6 @@ def test_the_best_epoch_is_kept():
     assert found.epoch == 1 + int(np.argmax(found.validation))
     _, held = divided(train, 0.25, 0)
     assert trainer.accuracy(trainer.state_of(found.weights), held) == max(found.validation)
-
-
-def test_division_takes_a_share_of_every_class():
-    examples = Examples(np.arange(80, dtype=np.float32)[:, None], np.repeat([0, 1, 2], [8, 24, 48]))
-    rest, away = divided(examples, 1 / 8, 0)
-    assert np.bincount(away.labels).tolist() == [1, 3, 6]
-    assert sorted([*rest.x[:, 0], *away.x[:, 0]]) == list(range(80))
-
-
-@pytest.mark.parametrize("channels", ["first", "last"])
-def test_crops_and_flips_against_a_plain_version(channels):
-    layout = Layout.of((2, 5, 6) if channels == "first" else (5, 6, 2), channels)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(7, *layout.shape)).astype(np.float32)
-    edge = np.float32([-9, -8])
-    made = Augmentation(2, True).apply(x, layout, edge, np.random.default_rng(4))
-    draws = np.random.default_rng(4)
-    down, across, coin = draws.integers(0, 5, 7), draws.integers(0, 5, 7), draws.integers(0, 2, 7)
-    assert set(coin) == {0, 1}
-    for row in range(7):
-        for channel in range(2):
-            for i in range(5):
-                for j in range(6):
-                    source = 5 - j if coin[row] else j
-                    y, column = i + down[row] - 2, source + across[row] - 2
-                    inside = 0 <= y < 5 and 0 <= column < 6
-                    place = (channel, y, column) if channels == "first" else (y, column, channel)
-                    expected = x[(row, *place)] if inside else edge[channel]
-                    assert made[(row, channel, i, j) if channels == "first" else (row, i, j, channel)] == expected
-
-
-def test_rates_fall_in_steps():
-    recipe = Recipe(Adam(1e-3))
-    assert [recipe.rate(e) for e in (0, 9, 10, 29)] == pytest.approx([1e-3, 1e-3, 5e-4, 2.5e-4])
-    assert Recipe(Adam(1e-3), decay_every=0).rate(49) == 1e-3
-
-
-WRONG = {
-    "epochs must be at least 1": lambda: Recipe(epochs=0),
-    "validation must be at least 0 and below 1": lambda: Recipe(validation=1.0),
-    "rate must be above 0": lambda: Sgd(0.0),
-    "beta1 must be at least 0 and below 1": lambda: Adam(beta1=1.0),
-    "one class each": lambda: Examples(np.zeros((3, 2), "f"), np.zeros(2, int)),
-    "classes count from 0": lambda: Examples(np.zeros((2, 2), "f"), np.array([0, -1])),
-    "crop and flip need rows with height": lambda: Augmentation(1).check(Layout.of((4,))),
-}
-
-
-@pytest.mark.parametrize("text", WRONG)
-def test_wrong_settings_are_refused(text):
-    with pytest.raises(InputError, match=text):
-        WRONG[text]()
-
-
-def test_models_that_cannot_be_trained_are_refused():
-    bare = parse("m (float[n, 3] x) => (float[n, 3] y) { y = Relu(x) }")
-    with pytest.raises(ModelError, match=r"no node .* has weights to train"):
-        Trainer(load(bare, providers="cpu"), Recipe())
-    fixed = parse("m (float[4, 3] x) => (float[4, 3] y) { y = MatMul(x, w) }", w=np.eye(3, dtype="f"))
-    with pytest.raises(InputError, match="symbolic batch"):
-        Trainer(Model(load_graph(fixed), "cpu"), Recipe())
-    half = parse("m (float16[n, 3] x) => (float16[n, 3] y) { y = MatMul(x, w) }", w=np.eye(3, dtype=np.float16))
-    with pytest.raises(UnsupportedOperator, match="not float32"):
-        Trainer(load(half, providers="cpu"), Recipe())
-
-
-def test_examples_that_do_not_fit_are_refused():
-    trainer = Trainer(load(small(False)[0], providers="cpu"), Recipe())
-    with pytest.raises(InputError, match="the model has 3 classes, and class 3 is among the labels"):
-        trainer.check(Examples(np.zeros((2, 2, 8, 8), "f"), np.array([0, 3])), LAYOUT)
-    x = np.zeros((2, 2, 8, 8), "f")
-    x[1, 0, 3, 3] = np.nan
-    with pytest.raises(OnnxPathError, match="NaN or Inf"):
-        trainer.check(Examples(x, np.array([0, 1])), LAYOUT)
-    with pytest.raises(OnnxPathError, match="wants"):
-        trainer.check(Examples(np.zeros((2, 2, 9, 8), "f"), np.array([0, 1])), LAYOUT)
 
 
 def test_a_loss_that_explodes_is_said():
