@@ -140,7 +140,7 @@ def _parse(pairs: list[str]) -> dict[str, Any]:
 
 
 def _read_masks(path: Path) -> Any:
-    from onnxpath.batch.arrays import DAMAGED, load_arrays
+    from onnxpath.arrayfiles import DAMAGED, load_arrays
     from onnxpath.errors import InputError
 
     try:

@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Lowest first; those on one line may not import each other.
 ORDER = [
     {"errors", "registry", "files", "limits", "progress"},
+    {"arrayfiles", "typed"},
+    {"options"},
     {"graph"},
     {"lowering"},
     {"rules"},

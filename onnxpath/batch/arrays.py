@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import threading
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpath.arrayfiles import DAMAGED, load_arrays
 from onnxpath.batch.loaded import Wanted
 from onnxpath.errors import InputError
-from onnxpath.limits import limits, variable
 
 # Names under which an .npz holds the inputs, when it holds more than one array beside labels and classes.
 VALUE_KEYS = ("images", "x")
@@ -25,12 +22,6 @@ TOKENS = "tokens"
 
 # Threads that want the same file wait for the first of them to read it.
 _ONE_READER = threading.Lock()
-
-DAMAGED = (
-    *(OSError, ValueError, EOFError, LookupError, SyntaxError, TypeError, ArithmeticError, RuntimeError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
-)
-"""What numpy raises on array files that are damaged or ask for what cannot be."""
 
 
 @dataclass(frozen=True)
@@ -143,36 +134,6 @@ def _read_named(path: Path, stamp: int, wanted: Wanted) -> NamedRows | None:
         raise InputError(f"array file {path.name}: numbers of rows differ: {counts}")
     count = 1 if single else next(iter(counts.values()))
     return NamedRows(arrays, tokens, single, _labels(loaded, count, path.name), _classes(loaded, path.name))
-
-
-def load_arrays(path: Path, alone: str = "x") -> dict[str, NDArray[Any]]:
-    """Return the arrays of an .npz by name, or that of an .npy under the name `alone`; nothing is unpickled.
-
-    Raises what `DAMAGED` lists, InputError where the arrays take more than `Limits.array_bytes`.
-    """
-    with path.open("rb") as file:
-        _check_size(file, path)
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {alone: loaded}
-        arrays = {key: loaded[key] for key in loaded.files}
-    if others := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
-        raise ValueError(f"{', '.join(map(repr, others))} in it is no array")
-    return arrays
-
-
-def _check_size(file: BinaryIO, path: Path) -> None:
-    size = path.stat().st_size
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            size = sum(part.file_size for part in archive.infolist())
-    file.seek(0)
-    most = limits().array_bytes
-    if size > most:
-        raise InputError(
-            f"array file {path.name} holds {size / 2**30:.4g} GiB, and at most {most / 2**30:.4g} are taken; "
-            f"if that is meant, set the environment variable {variable('array_bytes')}"
-        )
 
 
 def _pick_values(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
