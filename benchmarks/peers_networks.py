@@ -51,4 +51,6 @@ def export(name: str, path: Path) -> None:
     """Write the network as ONNX with a symbolic batch."""
     x = torch.zeros(2, 3, 224, 224)
     axes = {"x": {0: "N"}}
+    # The fused attention of eval mode has no ONNX operator; it is for inference without gradients only.
+    torch.backends.mha.set_fastpath_enabled(False)
     torch.onnx.export(network(name), (x,), path, dynamo=False, input_names=["x"], output_names=["y"], dynamic_axes=axes)
