@@ -1,10 +1,14 @@
 """Degradation against a slow plain version, and against what a linear model must give."""
 
+import math
+
 import numpy as np
 import pytest
 
 from onnxpath.errors import InputError, UnknownName
 from onnxpath.evaluation.explanation import Explanation, by_method
+from onnxpath.evaluation.filters import gaussian
+from onnxpath.evaluation.impute import impute
 from onnxpath.evaluation.metrics import METRICS
 from onnxpath.evaluation.metrics.regions import patches
 from onnxpath.evaluation.order import counts, places
@@ -12,9 +16,10 @@ from onnxpath.evaluation.perturbed import degraded
 from onnxpath.evaluation.replacement import REPLACEMENTS
 from onnxpath.evaluation.subject import Subject
 from tests.evaluation import linear, slow
-from tests.models import mlp, sample, sample_images
+from tests.models import input_name, mlp, run, sample, sample_images
 
 PERCENTS = (1, 5, 10, 35)
+MODEL = sample("digits_cnn")
 
 
 def measure(name, subject, explanation, **options):
@@ -97,6 +102,26 @@ def test_road_keeps_predictions_that_nothing_touches():
         assert set(np.unique(measured.curve)) <= {0, 1}
 
 
+def test_road_is_the_slow_one():
+    x = sample_images()[:4]
+    subject = Subject.of(sample("digits_cnn"), x)
+    explanation = by_method("gradient", subject)
+    at = (10, 25, 40)
+    found = measure("road", subject, explanation, steps=at, replace="zero")
+    for variant, ranking in {
+        "signed": explanation.planes.max(1),
+        "absolute": np.abs(explanation.planes).sum(1),
+    }.items():
+        for row in range(4):
+            order = slow.ordered(ranking[row].reshape(16, 16), most_first=True)
+            changed = [slow.without(x[row], order, math.floor(q * 256 / 100), [0]) for q in (0, *at)]
+            logits = [run(MODEL, {input_name(MODEL): one[None]}).popitem()[1] for one in changed]
+            kept = [float(values.argmax() == subject.target.values[row]) for values in logits]
+            assert found[variant].curve[row].tolist() == kept
+            assert found[variant].values[row] == pytest.approx(slow.trapezoid(kept, (0, *at)) / 40)
+    assert 0 < found["absolute"].curve[:, 1:].mean() < 1
+
+
 def test_places_rank_with_ties_in_reading_order():
     ranking = np.array([[0.5, 2.0, 0.5, -1.0]])
     assert places(ranking, most_first=True).tolist() == [[1, 0, 2, 3]]
@@ -154,6 +179,12 @@ def test_replacements_leave_the_rest_alone(replace):
         assert low <= filled.min() and filled.max() <= high
     if replace == "mean":
         np.testing.assert_allclose(filled[0, :, 0], subject.x.mean((0, 2, 3)), rtol=1e-5)
+    if replace == "blur":
+        assert filled[0] == pytest.approx(gaussian(subject.x[1], 0.5).reshape(3, 64), abs=1e-6)
+    if replace == "linear":
+        noise = filled - impute(subject.planes[1], gone[0], (8, 8))
+        spread = subject.planes.std((0, 2))
+        assert (noise.std(2) / spread == pytest.approx(0.1, rel=0.3)) and noise.std(2).all()
     if replace == "uniform":
         assert np.array_equal(filled, np.broadcast_to(REPLACEMENTS.get(replace)(subject)(1, gone), (1, 3, 64)))
 

@@ -11,31 +11,40 @@ from onnxpath.evaluation.threshold import largest_component, otsu
 RNG = np.random.default_rng(0)
 
 
+@pytest.mark.needs("scipy")
 @pytest.mark.parametrize("deviation", [0.6, 2.0, 9.0])
 def test_gaussian_is_that_of_scipy(deviation):
-    ndimage = pytest.importorskip("scipy.ndimage")
+    from scipy import ndimage
+
     values = RNG.standard_normal((2, 12, 17))
     wanted = ndimage.gaussian_filter(values, (0, deviation, deviation), mode="reflect")
     np.testing.assert_allclose(gaussian(values, deviation), wanted, atol=1e-9)
 
 
+@pytest.mark.needs("scipy")
 def test_sobel_is_that_of_scipy():
-    ndimage = pytest.importorskip("scipy.ndimage")
+    from scipy import ndimage
+
     values = RNG.standard_normal((9, 11))
     wanted = np.hypot(*(ndimage.sobel(values, axis, mode="nearest") for axis in (0, 1)))
     np.testing.assert_allclose(sobel(values), wanted, atol=1e-12)
 
 
+@pytest.mark.needs("torch")
 def test_resizing_is_linear_with_aligned_centres():
-    torch = pytest.importorskip("torch")
+    import torch
+
     values = RNG.standard_normal((2, 4, 7))
     wanted = torch.nn.functional.interpolate(torch.tensor(values)[None], (16, 20), mode="bilinear")[0].numpy()
     np.testing.assert_allclose(resized(values, (16, 20)), wanted, atol=1e-9)
     assert resized(np.ones((1, 1, 1)), (3, 3)).tolist() == np.ones((1, 3, 3)).tolist()
 
 
+@pytest.mark.needs("scipy")
 def test_imputed_pixels_are_the_weighted_mean_of_their_neighbours():
-    sparse, solve = pytest.importorskip("scipy.sparse"), pytest.importorskip("scipy.sparse.linalg").spsolve
+    from scipy import sparse
+    from scipy.sparse.linalg import spsolve
+
     height, width = 9, 7
     values = RNG.standard_normal((2, height * width))
     gone = RNG.random(height * width) < 0.6
@@ -54,7 +63,7 @@ def test_imputed_pixels_are_the_weighted_mean_of_their_neighbours():
                     else:
                         right[row] += weight * values[:, other]
     wanted = values.copy()
-    wanted[:, missing] = np.stack([solve(matrix.tocsr(), column) for column in right.T])
+    wanted[:, missing] = np.stack([spsolve(matrix.tocsr(), column) for column in right.T])
     np.testing.assert_allclose(impute(values, gone, (height, width)), wanted, atol=1e-3)
 
 
@@ -65,15 +74,19 @@ def test_where_nothing_is_left_the_mean_is_imputed():
     assert np.array_equal(impute(values, np.zeros(6, bool), (2, 3)), values)
 
 
+@pytest.mark.needs("skimage")
 def test_otsu_is_that_of_scikit_image():
-    filters = pytest.importorskip("skimage.filters")
+    from skimage import filters
+
     values = np.concatenate([RNG.normal(0, 1, 300), RNG.normal(5, 1, 200)])
     assert otsu(values) == pytest.approx(filters.threshold_otsu(values))
     assert otsu(np.full(5, 3.0)) == 3
 
 
+@pytest.mark.needs("skimage")
 def test_the_largest_component_is_that_of_scikit_image():
-    measure = pytest.importorskip("skimage.measure")
+    from skimage import measure
+
     for share in (0.2, 0.4, 0.7):
         mask = RNG.random((25, 31)) < share
         labels = measure.label(mask, connectivity=2)
@@ -83,9 +96,11 @@ def test_the_largest_component_is_that_of_scikit_image():
     assert not largest_component(np.zeros((3, 3), bool)).any()
 
 
+@pytest.mark.needs("skimage")
 @pytest.mark.parametrize("shape", [(16, 16), (33, 50)])
 def test_ssim_is_that_of_scikit_image(shape):
-    metrics = pytest.importorskip("skimage.metrics")
+    from skimage import metrics
+
     a, b = RNG.uniform(-1, 1, (2, *shape))
     b = 0.5 * a + 0.5 * b
     # scikit-image leaves out a border of half a window too.
@@ -93,16 +108,20 @@ def test_ssim_is_that_of_scikit_image(shape):
     assert similarity.ssim(a, a) == pytest.approx(1)
 
 
+@pytest.mark.needs("skimage")
 @pytest.mark.parametrize(("shape", "cell"), [((64, 48), 16), ((37, 35), 16), ((16, 20), 8)])
 def test_hog_is_that_of_scikit_image(shape, cell):
-    feature = pytest.importorskip("skimage.feature")
+    from skimage import feature
+
     values = RNG.standard_normal(shape)
     wanted = feature.hog(values, 9, (cell, cell), (1, 1), block_norm="L2-Hys")
     np.testing.assert_allclose(similarity.hog(values), wanted, atol=1e-6)
 
 
+@pytest.mark.needs("scipy")
 def test_spearman_is_that_of_scipy():
-    stats = pytest.importorskip("scipy.stats")
+    from scipy import stats
+
     a, b = RNG.integers(-5, 5, (2, 200)).astype(float)
     assert similarity.spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
     assert similarity.spearman_absolute(a, b) == pytest.approx(stats.spearmanr(np.abs(a), np.abs(b)).statistic)

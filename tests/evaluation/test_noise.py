@@ -6,6 +6,7 @@ import pytest
 from onnxpath.evaluation.baselines import BASELINES
 from onnxpath.evaluation.explanation import Explanation, by_method
 from onnxpath.evaluation.metrics import METRICS
+from onnxpath.evaluation.similarity import spearman_absolute
 from onnxpath.evaluation.subject import Subject
 from tests.evaluation import linear
 from tests.models import sample, sample_images
@@ -60,3 +61,23 @@ def test_another_class_has_another_map_and_the_edges_are_the_same():
     assert (measure("random-logit", subject, by_method("gradient", subject))["spearman"].values < 0.9).all()
     edges = measure("random-logit", subject, BASELINES.get("edges").on(subject))
     assert edges["ssim"].values == pytest.approx(1)
+
+
+def test_every_draw_is_another_class_and_their_similarities_are_averaged():
+    subject = Subject.of(sample("digits_cnn"), sample_images()[:4])
+    explanation = by_method("gradient", subject)
+    asked = []
+
+    def make(given):
+        asked.append(given.target.values)
+        return explanation.make(given)
+
+    found = measure("random-logit", subject, Explanation("asked", subject, make), draws=3)["spearman-absolute"].values
+    original, *others = asked
+    assert len(others) == 3 and all((drawn != original).all() for drawn in others)
+    assert np.array_equal(original, subject.target.values)
+    wanted = np.zeros(4)
+    for drawn in others:
+        maps = explanation.again(subject.with_target(drawn))
+        wanted += [spearman_absolute(a, b) / 3 for a, b in zip(explanation.planes[:, 0], maps[:, 0], strict=True)]
+    np.testing.assert_allclose(found, wanted)
