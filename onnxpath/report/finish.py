@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from onnxpath.files import printable
 from onnxpath.report import build, data
 from onnxpath.report.data import Failure
 from onnxpath.report.figures import Figures
@@ -15,7 +16,7 @@ from onnxpath.report.followed import conserved
 from onnxpath.report.plain import compact
 from onnxpath.report.prepare import Job
 from onnxpath.report.restore import restored
-from onnxpath.report.store import Store, row_of
+from onnxpath.report.store import Store
 from onnxpath.report.units import now
 from onnxpath.report.write import DATA, write_report
 
@@ -42,15 +43,15 @@ def finish(
     job: Job, store: Store, target: int | None, output: str | None, title: str | None, command: str, loading: float
 ) -> Reported:
     """Write page and data from what is in the folder."""
-    figures, failures, shown = Figures(), list[Failure](), list[tuple[int, str]]()
+    figures, failures, shown = Figures(), list[Failure](), list[tuple[int, data.Item]]()
     for index, text in store.texts():
-        row = row_of(text)
-        if hasattr(row, "error"):
-            failures.append(Failure(row.name, row.error))
+        row = store.row(index, text, printable(job.items[index].name))
+        if isinstance(row, Failure):
+            failures.append(row)
             continue
         figures.add(row)
         if len(shown) < MOST_SHOWN:
-            shown.append((index, text))
+            shown.append((index, row))
     if not figures.count:
         store.forget()
         return Reported(None, None, len(job.items), 0, failures, job.warnings)
@@ -65,9 +66,10 @@ def finish(
         items=restored(
             job,
             [
-                (job.items[index], _with_seconds(store, index, text))
-                for index, text in shown[: MOST_SHOWN if figures.count <= MOST_SHOWN else FIRST_SHOWN]
+                (index, replace(row, seconds=store.timed(index)))
+                for index, row in shown[: MOST_SHOWN if figures.count <= MOST_SHOWN else FIRST_SHOWN]
             ],
+            store.damaged,
         ),
         failures=failures,
         warnings=job.warnings,
@@ -80,14 +82,9 @@ def finish(
 
 def _rows(store: Store) -> Iterator[str]:
     for index, text in store.texts():
-        row = _with_seconds(store, index, text)
+        row: dict[str, Any] = json.loads(text)
         if "error" not in row:
-            yield compact(row)
-
-
-def _with_seconds(store: Store, index: int, text: str) -> dict[str, Any]:
-    row: dict[str, Any] = json.loads(text)
-    return row | {"seconds": store.timed(index)} if "error" not in row else row
+            yield compact(row | {"seconds": store.timed(index)})
 
 
 def _run_facts(job: Job, command: str, seconds: dict[str, float]) -> data.RunFacts:

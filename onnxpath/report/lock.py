@@ -63,8 +63,8 @@ def _lives(holder: dict[str, Any]) -> bool:
         return True
     try:
         os.kill(holder["pid"], 0)
-    except ProcessLookupError:
-        return False
+    except (ProcessLookupError, OverflowError):
+        return False  # OverflowError: no process has such a number
     except OSError:
         pass  # it is there, and somebody else's
     return holder["began"] is None or holder["began"] == _began(holder["pid"])
@@ -86,5 +86,5 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         held = json.loads(path.read_text("utf-8"))
         return {"pid": int(held["pid"]), "host": str(held["host"]), "began": held["began"]}
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return {}

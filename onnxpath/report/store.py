@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,9 +20,22 @@ from typing import Any
 from onnxpath.errors import JobError
 from onnxpath.files import PART, unwritable, write_bytes
 from onnxpath.report.lock import Lock
+from onnxpath.report.unitfile import Head, Row, damaged, read_head, read_row, read_texts, write_unit
 from onnxpath.report.write import ARRAYS
+from onnxpath.typed import parse, read_as
 
 JOB, UNITS, TIMINGS = "job.json", "units", "timings.jsonl"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When a unit was finished, and the seconds that it and each of its inputs took; notes: on the model."""
+
+    unit: int
+    date: str
+    run: float
+    seconds: list[float]
+    notes: list[str]
 
 
 class Store:
@@ -86,27 +101,31 @@ class Store:
         self._lock.check()
         if len(rows) != len(self.span(unit)):
             raise ValueError(f"unit {unit} has {len(self.span(unit))} inputs, and {len(rows)} rows were given")
-        timing = {"unit": unit, "date": date, "run": run, "seconds": list(seconds), "notes": list(notes)}
-        self._append(json.dumps(timing) + "\n")
+        timing = Timing(unit, date, run, list(seconds), list(notes))
+        self._append(json.dumps(asdict(timing)) + "\n")
         self._take_timing(timing)
-        head = json.dumps({"unit": unit, "first": unit * self.unit, "inputs": len(rows), "searched": dict(searched)})
-        write_bytes(self._path(unit), "\n".join([head, *rows, ""]).encode("utf-8"))
+        write_unit(self._path(unit), Head(unit, unit * self.unit, len(rows), searched), rows)
         self.finished.add(unit)
 
     def searched(self) -> dict[str, float]:
-        """Return method -> sparsity that a rule led to in the first unit that ran it."""
-        for unit in sorted(self.finished):
-            head = json.loads(next(self._lines(unit)))
-            if head["searched"]:
-                return dict(head["searched"])
-        return {}
+        """Return method -> sparsity that a rule led to in the first unit that ran it. Raises JobError as `texts`."""
+        heads = (read_head(self._path(unit), unit, self.span(unit)) for unit in sorted(self.finished))
+        return next((dict(head.searched) for head in heads if head.searched), {})
 
     def texts(self) -> Iterator[tuple[int, str]]:
-        """Yield (index, JSON text) of every finished input, in order."""
+        """Yield (index, JSON text) of every finished input, in order; JobError for a unit's file that is damaged."""
         for unit in sorted(self.finished):
-            lines = self._lines(unit)
-            next(lines)
-            yield from zip(self.span(unit), lines, strict=True)
+            yield from read_texts(self._path(unit), unit, self.span(unit))
+
+    def row(self, index: int, text: str, name: str) -> Row:
+        """Return what an input's text says; name: of the input. Raises JobError where it says something else."""
+        unit, place = divmod(index, self.unit)
+        return read_row(self._path(unit), place, text, name)
+
+    def damaged(self, index: int, problem: object) -> JobError:
+        """Return the error of an input whose row or arrays no run wrote like that."""
+        unit, place = divmod(index, self.unit)
+        return damaged(self._path(unit), place + 2, problem)
 
     def timed(self, index: int) -> float | None:
         """Return the seconds that an input took, None where that was lost."""
@@ -125,17 +144,12 @@ class Store:
     def _path(self, unit: int) -> Path:
         return self.folder / UNITS / f"{unit:06d}.jsonl"
 
-    def _lines(self, unit: int) -> Iterator[str]:
-        with self._path(unit).open(encoding="utf-8", newline="\n") as file:
-            for line in file:
-                yield line.rstrip("\n")
-
     def _refuse_another(self) -> None:
         path = self.folder / JOB
         if not path.exists():
             return
         try:
-            before = json.loads(path.read_text("utf-8"))
+            before = read_as(dict[str, Any], parse(path.read_bytes()))
         except (OSError, ValueError) as error:
             raise JobError(f"'{path}' cannot be read: {error}; choose another folder, or delete this one") from error
         told = differences(before, json.loads(json.dumps(self._configuration)))
@@ -161,23 +175,23 @@ class Store:
             raise unwritable(path, error) from error
 
     def _read_timings(self) -> None:
-        path = self.folder / TIMINGS
+        path, line = self.folder / TIMINGS, b"\n"
         if not path.exists():
             return
-        with path.open("rb") as file:
-            for line in file:
-                try:
-                    timing = json.loads(line)
-                    self._take_timing(timing)
-                except (ValueError, LookupError, TypeError):
-                    continue  # a killed run was writing it
+        try:
+            with path.open("rb") as file:
+                for line in file:
+                    with suppress(ValueError):  # a killed run was writing it
+                        self._take_timing(read_as(Timing, parse(line)))
+        except OSError as error:
+            raise JobError(f"'{path}' cannot be read: {error.strerror}; delete it: only times are lost") from error
         if not line.endswith(b"\n"):
             self._append("\n")
 
-    def _take_timing(self, timing: Mapping[str, Any]) -> None:
-        self._timings[timing["unit"]] = array("d", timing["seconds"])
-        self.seconds += timing["run"]
-        self.notes += [note for note in timing["notes"] if note not in self.notes]
+    def _take_timing(self, timing: Timing) -> None:
+        self._timings[timing.unit] = array("d", timing.seconds)
+        self.seconds += timing.run
+        self.notes += [note for note in timing.notes if note not in self.notes]
 
 
 def differences(before: Any, now: Any, key: str = "") -> list[str]:
@@ -186,9 +200,14 @@ def differences(before: Any, now: Any, key: str = "") -> list[str]:
         keys = [*before, *(k for k in now if k not in before)]
         pairs = [(f"{key}.{k}" if key else k, before.get(k), now.get(k)) for k in keys]
         return [line for name, a, b in pairs for line in differences(a, b, name)]
-    return [] if before == now else [f"{key}: {json.dumps(before)} there, {json.dumps(now)} now"]
+    return [] if before == now else [f"{key}: {_shortened(before)} there, {_shortened(now)} now"]
+
+
+def _shortened(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def row_of(text: str) -> Any:
-    """Return an input's row with its fields as attributes."""
+    """Return a row that `Store.row` has checked before, with its fields as attributes."""
     return json.loads(text, object_hook=lambda fields: SimpleNamespace(**fields))

@@ -17,11 +17,13 @@ from onnxpath import files
 from onnxpath.batch import explain
 from onnxpath.errors import InputError, JobError
 from onnxpath.report import build, finish
+from onnxpath.report.data import Item
 from onnxpath.report.lock import LOCK, Lock
 from onnxpath.report.plain import compact
 from onnxpath.report.prepare import prepare
 from onnxpath.report.restore import restored
 from onnxpath.report.store import differences
+from onnxpath.typed import read_as
 from tests.models import FOLDER, sample
 
 CNN, PREPROCESS = sample("digits_cnn"), FOLDER / "preprocess.toml"
@@ -173,7 +175,7 @@ def test_what_the_page_shows_is_what_was_computed(tmp_path):
     job = prepare(CNN, [FOLDER / "images"], tmp_path, PREPROCESS, "cpu", options=lambda: {"gradient": {}})
     (found, *_) = explain.explain_items(job.model, job.items[:1], job.preprocess, job.options)
     fresh = build.finished_item(tmp_path, found, job.classes, 0)
-    (again,) = restored(job, [(job.items[0], json.loads(compact(fresh)))])
+    (again,) = restored(job, [(0, read_as(Item, json.loads(compact(fresh))))], ValueError)
     assert again == fresh and len(again.maps) == 1
     np.testing.assert_array_equal(again.shown, fresh.shown)
     np.testing.assert_array_equal(again.maps[0].values, fresh.maps[0].values)
