@@ -66,4 +66,4 @@ def unwritable(path: Path, error: OSError) -> JobError:
 
 def printable(text: str) -> str:
     """Return text that can be written as UTF-8: names of files may hold any bytes, and those are spelled out."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

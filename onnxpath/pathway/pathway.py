@@ -107,9 +107,9 @@ class Pathway:
         return mask
 
     def packed(self) -> dict[str, Array]:
-        """Return what a file of this pathway holds, all uint8: `pathway`, everything but the masks as JSON, and `masks`.
+        """Return what a file of this pathway holds, as uint8: masks as bits, everything else as JSON.
 
-        masks: the bits of all layers one after the other, in the order and of the shapes that the JSON says.
+        masks: of all layers one after the other, in the order and of the shapes that the JSON, `pathway`, says.
         """
         meta = {**vars(self), "format": FORMAT}
         meta["masks"] = [{"layer": name, "shape": mask.shape} for name, mask in self.masks.items()]
