@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from typing import Any, TypeVar
 
@@ -11,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpath.report.data import LayerCount
+from onnxpath.report.spread import Spread
 
 T = TypeVar("T")
 
+# Bars of a histogram.
+MOST_BINS, FEWEST_BINS = 25, 9
 # More layers, or more entries of a vector, than this are pooled into as many bars.
 MOST_LAYERS = 64
 MOST_ENTRIES = 512
@@ -81,19 +85,23 @@ class VectorChart:
     pooled: int
 
 
-def histogram(values: Sequence[float], low: float, high: float, bins: int = 20) -> Histogram | None:
-    """Count values between low and high; None without values. Values outside go into the outermost bins."""
-    if not values:
+def histogram(
+    spread: Spread, low: float | None = None, high: float | None = None, of: str = "input"
+) -> Histogram | None:
+    """Draw how numbers spread, over low to high where these are given; None without numbers. of: what each is of."""
+    if not spread.count:
         return None
-    if high <= low:
-        low, high = low - 0.5, low + 0.5
-    counts, edges = np.histogram(np.clip(values, low, high), bins=bins, range=(low, high))
-    peak = int(counts.max())
+    left, width, counts = spread.binned(MOST_BINS, low, high)
+    # A single bar would fill the whole chart.
+    padding = max(0, (FEWEST_BINS - len(counts) + 1) // 2) if low is None and high is None else 0
+    counts, left = [0] * padding + counts + [0] * padding, left - padding * width
+    edges = [left + width * place for place in range(len(counts) + 1)]
+    peak = max(counts)
     bars = [
-        Bar(count / peak, f"{start:.3g} to {stop:.3g}: {count} {'input' if count == 1 else 'inputs'}")
-        for count, start, stop in zip(counts.tolist(), edges, edges[1:], strict=False)
+        Bar(count / peak, f"{start:.5g} to {stop:.5g}: {count} {of}{'' if count == 1 else 's'}")
+        for count, (start, stop) in zip(counts, pairwise(edges), strict=True)
     ]
-    return Histogram(bars, low, high, peak, len(values))
+    return Histogram(bars, edges[0], edges[-1], peak, spread.count)
 
 
 def layer_chart(layers: Sequence[LayerCount]) -> LayerChart | None:

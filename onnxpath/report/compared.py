@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import sqrt
 from typing import ClassVar
 
 from onnxpath.batch.comparison import Compared, Comparison, LayerSummary, MapSummary
 from onnxpath.report.data import Failure, Item, ModelFacts, RunFacts
+from onnxpath.report.spread import wilson
 
 MOST_SHOWN = 12
 """Inputs that are shown with pictures: those with changed predictions, then those whose pathways differ most."""
@@ -99,15 +99,6 @@ def summarise_comparison(found: Comparison) -> CompareSummary:
         layers=layers,
         float_nodes=float_nodes(layers),
     )
-
-
-def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Return Wilson's score interval of a fraction, 95 % by default; (0, 1) without counts."""
-    if not count:
-        return 0.0, 1.0
-    share, slack = hits / count, z * z / count
-    middle, half = share + slack / 2, z * sqrt((share * (1 - share) + slack / 4) / count)
-    return max(0.0, (middle - half) / (1 + slack)), min(1.0, (middle + half) / (1 + slack))
 
 
 def float_nodes(layers: Sequence[LayerSummary]) -> list[str]:

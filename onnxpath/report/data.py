@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpath.report.balance import Conservation
+from onnxpath.report.class_overlap import ClassOverlap
 from onnxpath.report.figures import Figures, correct
 
 Shape = tuple[int | str | None, ...]
@@ -191,7 +192,8 @@ class Item:
 
     file: path as given. predictions: best first. target: what was explained. seconds: spent on it.
     arrays: path of its .npz, relative to the report. parts: its tokens or features, `parts_are` says which; none of
-    pictures and plain arrays. shown: uint8 (H, W, 3) or None; not in the JSON.
+    pictures and plain arrays. shown: uint8 (H, W, 3) or None; number: its place in the run, None for its place among
+    the items; neither is in the JSON.
     """
 
     name: str
@@ -205,6 +207,7 @@ class Item:
     warnings: list[str] = field(default_factory=list)
     arrays: str | None = None
     shown: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
+    number: int | None = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
     parts_are: str | None = None
     parts: list[Part] = field(default_factory=list)
 
@@ -227,7 +230,9 @@ class Report:
     """Everything that a report says.
 
     onnxpath: the version that made it; items: those that the page shows; conservation: of each method of relevance;
-    figures: of all inputs that were explained, default of the items; not in the JSON.
+    class_overlap: of the pathways of classes; figures: of all inputs that were explained, default of the items; not in
+    the JSON, whose summary is made of them; beside: whether inputs are in data files beside the page (beside.py), and
+    items therefore empty.
     """
 
     page: ClassVar[str] = "report"
@@ -240,7 +245,9 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     conservation: list[Conservation] = field(default_factory=list)
+    class_overlap: ClassOverlap | None = None
     figures: Figures = field(default_factory=Figures, repr=False, compare=False, metadata=_NOT_IN_JSON)
+    beside: bool = field(default=False, compare=False, metadata=_NOT_IN_JSON)
 
     def __post_init__(self) -> None:
         if not self.figures.count:

@@ -10,6 +10,7 @@ from typing import Any
 
 from onnxpath.files import printable
 from onnxpath.report import build, data
+from onnxpath.report.class_overlap import class_overlap
 from onnxpath.report.data import Failure
 from onnxpath.report.figures import Figures
 from onnxpath.report.followed import conserved
@@ -49,7 +50,7 @@ def finish(
         if isinstance(row, Failure):
             failures.append(row)
             continue
-        figures.add(row)
+        figures.add(row, index, store.timed(index))
         if len(shown) < MOST_SHOWN:
             shown.append((index, row))
     if not figures.count:
@@ -74,6 +75,7 @@ def finish(
         failures=failures,
         warnings=job.warnings,
         conservation=conserved(job.model, job.items, job.preprocess, job.options, target, output),
+        class_overlap=class_overlap(job.out, figures),
         figures=figures,
     )
     page = write_report(job.out, made, _rows(store))

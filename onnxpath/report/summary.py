@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from onnxpath.report.confusion import ClassAccuracy, Confused, Reliability
 from onnxpath.report.data import Report
+from onnxpath.report.spread import wilson
+
+MOST_CONFUSED = 100
+"""Pairs of confused classes that report.json holds."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts and means over all inputs; None where no input has the quantity."""
+    """Counts and means over all inputs; None where no input has the quantity.
+
+    accuracy_low, accuracy_high: its 95 % interval (Wilson); calibration_error: mean distance of confidence and
+    accuracy; overconfidence: mean confidence minus accuracy; classes: with a label or a prediction, in order;
+    confusions: most frequent first; reliability: by confidence.
+    """
 
     inputs: int
     explained: int
@@ -25,29 +35,52 @@ class Summary:
     mean_base_sparsity: float | None
     mean_dead_fraction: float | None
     mean_margin: float | None
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
+    kept_low: float | None = None
+    kept_high: float | None = None
+    mean_confidence: float | None = None
+    calibration_error: float | None = None
+    overconfidence: float | None = None
+    classes: list[ClassAccuracy] = field(default_factory=list)
+    confusions: list[Confused] = field(default_factory=list)
+    reliability: list[Reliability] = field(default_factory=list)
 
 
 def summarise(report: Report) -> Summary:
     """Count and average over all inputs of a report."""
-    figures = report.figures
-    judged, kept = figures.known("correct"), figures.known("kept")
+    figures, spreads = report.figures, report.figures.spreads
+    confusion, calibration, kept = figures.confusion, figures.calibration, spreads["kept"]
+    right = interval(confusion.correct, confusion.inputs)
+    held = interval(int(kept.total), kept.count)
     return Summary(
         inputs=figures.count + len(report.failures),
         explained=figures.count,
         failed=len(report.failures),
-        labelled=len(judged),
-        correct=int(sum(judged)),
-        accuracy=_mean(judged),
-        pathways=len(kept),
-        kept=int(sum(kept)),
-        kept_fraction=_mean(kept),
+        labelled=confusion.inputs,
+        correct=confusion.correct,
+        accuracy=confusion.correct / confusion.inputs if confusion.inputs else None,
+        pathways=kept.count,
+        kept=int(kept.total),
+        kept_fraction=kept.mean,
         sparsity=report.run.sparsity,
-        mean_density=_mean(figures.known("density")),
-        mean_base_sparsity=_mean(figures.known("base_sparsity")),
-        mean_dead_fraction=_mean(figures.known("dead_fraction")),
-        mean_margin=_mean(figures.known("margin")),
+        mean_density=spreads["density"].mean,
+        mean_base_sparsity=spreads["base_sparsity"].mean,
+        mean_dead_fraction=spreads["dead_fraction"].mean,
+        mean_margin=spreads["margin"].mean,
+        accuracy_low=right[0],
+        accuracy_high=right[1],
+        kept_low=held[0],
+        kept_high=held[1],
+        mean_confidence=spreads["confidence"].mean,
+        calibration_error=calibration.error,
+        overconfidence=calibration.excess,
+        classes=confusion.classes(),
+        confusions=confusion.confused(MOST_CONFUSED),
+        reliability=calibration.bins(),
     )
 
 
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def interval(hits: int, count: int) -> tuple[float, float] | tuple[None, None]:
+    """Return the 95 % interval of a fraction, None where nothing was counted."""
+    return wilson(hits, count) if count else (None, None)

@@ -8,7 +8,8 @@ from onnxpath.batch.comparison import Comparison, LayerPair, compared
 from onnxpath.batch.likeness import likeness, ranks, relative_difference
 from onnxpath.batch.matching import match_layers
 from onnxpath.errors import InputError
-from onnxpath.report.compared import float_nodes, summarise_comparison, wilson
+from onnxpath.report.compared import float_nodes, summarise_comparison
+from onnxpath.report.spread import wilson
 from tests.pathway.analyses.made import drawn, neurons
 
 RNG = np.random.default_rng(0)

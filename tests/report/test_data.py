@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from onnxpath.report.charts import MOST_LAYERS, histogram, layer_chart, vector_chart
+from onnxpath.report.charts import MOST_LAYERS, layer_chart, vector_chart
 from onnxpath.report.data import ClassRef, Item, LayerCount, Prediction
 from onnxpath.report.plain import as_plain, to_json
 from onnxpath.report.summary import summarise
@@ -20,7 +20,8 @@ def test_json_is_plain_and_complete(name):
     plain = json.loads(to_json(report))
     assert plain["schema"] == 1 and len(plain["items"]) == len(report.items)
     assert set(plain) == {
-        "schema", "onnxpath", "title", "model", "run", "items", "failures", "warnings", "summary", "conservation"
+        "schema", "onnxpath", "title", "model", "run", "items", "failures", "warnings", "summary", "conservation",
+        "class_overlap",
     }  # fmt: skip
     assert to_json(report) == to_json(report)
 
@@ -67,14 +68,6 @@ def test_correct_needs_a_label_with_an_index_and_a_prediction():
     assert Item("x", "x", ClassRef(None, "dog"), first).correct is None
     assert Item("x", "x", None, first).correct is None
     assert Item("x", "x", ClassRef(1, "dog")).correct is None
-
-
-def test_histogram():
-    chart = histogram([0.0, 0.04, 0.99, 1.0, 7.0], 0.0, 1.0, bins=10)
-    assert chart.peak == 3 and chart.count == 5
-    assert [bar.height for bar in chart.bars] == [pytest.approx(2 / 3), *[0.0] * 8, 1.0]
-    assert histogram([], 0, 1) is None
-    assert histogram([3.0, 3.0], 3.0, 3.0).peak == 2
 
 
 def test_layer_chart_and_its_pooling():

@@ -11,8 +11,12 @@ from onnxpath.report.section import EVERY_PAGE, SECTIONS, in_order
 
 from . import samples
 
-NAMES = ["header", "overview", "legend", "gallery", "items", "conservation", "failures", "warnings", "model", "run"]
-ALWAYS = [name for name in NAMES if name != "conservation"]  # which methods of relevance alone have
+NAMES = [
+    *("header", "overview", "accuracy", "class-overlap", "worth-a-look", "legend", "gallery", "items"),
+    *("conservation", "failures", "warnings", "model", "run"),
+]
+SOMETIMES = ("accuracy", "class-overlap", "worth-a-look", "conservation")  # where there is something to say
+ALWAYS = [name for name in NAMES if name not in SOMETIMES]
 
 
 class Reader(HTMLParser):

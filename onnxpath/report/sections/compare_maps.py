@@ -3,6 +3,7 @@
 from onnxpath.report.charts import histogram
 from onnxpath.report.compared import ComparePage
 from onnxpath.report.section import section
+from onnxpath.report.spread import Spread
 from onnxpath.report.template import render_template
 
 
@@ -13,8 +14,8 @@ def compare_maps(report: ComparePage) -> str:
     charts = []
     for summary in report.summary.maps:
         values = [row.maps[summary.method].cosine for row in rows if summary.method in row.maps]
-        known = [value for value in values if value is not None]
-        charts.append((summary.method, "cosine of the two maps", histogram(known, min(0.0, *known, 0.0), 1.0)))
+        spread = Spread([value for value in values if value is not None])
+        charts.append((summary.method, "cosine of the two maps", histogram(spread)))
     many = len(rows) > 1
     return render_template(
         "compare_maps.html", maps=report.summary.maps, charts=[c for c in charts if c[2] is not None and many]

@@ -1,27 +1,26 @@
 """The results over all inputs: cards of numbers and histograms."""
 
-from onnxpath.report.charts import Histogram, histogram
+from onnxpath.report.charts import histogram
 from onnxpath.report.data import Report
 from onnxpath.report.section import section
 from onnxpath.report.summary import summarise
 from onnxpath.report.template import render_template
 
+CHARTS = {
+    "confidence": ("Confidence", "softmax of the first prediction", (0.0, 1.0)),
+    "density": ("Density", "fraction of neurons kept", (None, None)),
+    "base_sparsity": ("Base sparsity", "fraction of neurons that are inactive", (None, None)),
+    "dead_fraction": ("Dead fraction", "inactive among the kept neurons", (None, None)),
+    "margin": ("Margin", "target logit minus the next, pathway only", (None, None)),
+}
+"""Quantity -> title, what it is, and the range that its histogram shows, default that of the inputs."""
+
 
 @section("overview", "Overview", order=20)
 def overview(report: Report) -> str:
     """Counts, accuracy, kept predictions, density against sparsity, and how they spread."""
-    confidence, densities, margins = (report.figures.known(name) for name in ("confidence", "density", "margin"))
-    dense_top = max([0.0, *densities]) * 1.25 or 1.0
-    charts = [
-        ("Confidence", "softmax of the first prediction", histogram(confidence, 0.0, 1.0)),
-        ("Density", "fraction of neurons kept", histogram(densities, 0.0, min(1.0, dense_top))),
-        ("Margin", "target logit minus the next, pathway only", _spread(margins)),
-    ]
-    many = report.figures.count > 1
+    spreads = report.figures.spreads if report.figures.count > 1 else {}
+    charts = [(title, note, histogram(spreads[name], *ends)) for name, (title, note, ends) in CHARTS.items() if spreads]
     return render_template(
-        "overview.html", s=summarise(report), report=report, charts=[c for c in charts if c[2] is not None and many]
+        "overview.html", s=summarise(report), report=report, charts=[chart for chart in charts if chart[2] is not None]
     )
-
-
-def _spread(values: list[float]) -> Histogram | None:
-    return histogram(values, min(0.0, *values), max(0.0, *values)) if values else None
