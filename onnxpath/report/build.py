@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from onnxpath.batch.preprocess import Preprocess
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.report import data
 from onnxpath.report.colour import make_map
-from onnxpath.report.write import save_arrays
+from onnxpath.report.write import Write, save_arrays
 from onnxpath.runtime.feeds import TensorInfo
 from onnxpath.runtime.model import Model
 
@@ -172,8 +171,10 @@ def map_channel_axis(model: Model, preprocess: Preprocess) -> int | None:
     return None if rank != 4 else (2 if preprocess.layout == "NHWC" else 0)
 
 
-def finished_item(folder: Path, result: Explained, names: Sequence[str], channel_axis: int | None) -> data.Item:
-    """Save one input's raw arrays and pathway in the report's folder, and return its entry."""
+def finished_item(
+    write: Write, unit: int, result: Explained, names: Sequence[str], channel_axis: int | None
+) -> data.Item:
+    """Save one input's raw arrays and pathway in its unit's folder, and return its entry."""
     classes, parts = are_classes(result.logits), result.loaded.parts
     label = label_of(result.item, names or None) if classes else None
     known = (list(names) or list(result.item.classes or ())) if classes else []
@@ -201,5 +202,5 @@ def finished_item(folder: Path, result: Explained, names: Sequence[str], channel
         arrays[parts.kind] = np.array(parts.names)
     if result.pathway is not None:
         arrays |= result.pathway.packed()
-    item.arrays = save_arrays(folder, item, arrays)
+    item.arrays = save_arrays(write, unit, item, arrays)
     return item

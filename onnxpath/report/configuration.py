@@ -16,6 +16,7 @@ from onnxpath.errors import InputError
 from onnxpath.report.build import versions
 from onnxpath.report.plain import as_plain
 from onnxpath.report.prepare import Job
+from onnxpath.report.units import Task
 from onnxpath.runtime.model import Model
 
 MOST_TOGETHER = 64
@@ -26,7 +27,7 @@ FILES = ("composite", "tokenizer")
 """Settings that may name a file."""
 
 
-def configuration(job: Job, target: int | None, output: str | None, seed: int, threads: int, unit: int) -> Any:
+def configuration(job: Job, task: Task, seed: int) -> Any:
     """Return the resolved configuration of a run; files that are named in it stand there with a hash."""
     model = job.model
     return {
@@ -35,14 +36,14 @@ def configuration(job: Job, target: int | None, output: str | None, seed: int, t
         "preprocess": _plain(job.preprocess.as_dict()),
         "classes": {"count": len(job.classes), "sha256": _hash(json.dumps(job.classes).encode())},
         "methods": _plain(job.options),
-        "target": target,
-        "output": output,
+        "target": task.target,
+        "output": task.output,
         "wrt": model.wrt,
         "rules": model.rules.name,
         "seed": seed,
         "provider": model.provider,
-        "threads": threads,
-        "unit": unit,
+        "threads": model.threads,
+        "unit": task.size,
         "versions": versions(),
     }
 
@@ -65,9 +66,9 @@ def unit_size(model: Model) -> int:
     return rows * max(1, MOST_TOGETHER // rows) if rows < MOST_TOGETHER else MOST_TOGETHER
 
 
-def check_unit(unit: int | None, threads: int | None) -> None:
+def check_sizes(**sizes: int | None) -> None:
     """Raise InputError for sizes that are no positive whole numbers."""
-    for name, value in (("unit", unit), ("threads", threads)):
+    for name, value in sizes.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise InputError(f"{name} must be a positive whole number, not {value!r}")
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from onnxpath.batch.explain import method_options
 from onnxpath.batch.fit import check_attribution
 from onnxpath.batch.preprocess import Preprocess
-from onnxpath.errors import JobError
-from onnxpath.report.configuration import available_cores, check_unit, configuration, unit_size
+from onnxpath.errors import JobError, all_of
+from onnxpath.report.configuration import check_sizes, configuration, unit_size
+from onnxpath.report.engine import Run
+from onnxpath.report.engines import ENGINES
 from onnxpath.report.finish import Reported, finish
 from onnxpath.report.prepare import prepare
 from onnxpath.report.store import Store
-from onnxpath.report.units import explain_units
+from onnxpath.report.units import Task
 
 DEFAULT_METHODS = ("pathway-gradient", "gradient")
 
@@ -44,6 +47,9 @@ def report(
     providers: str = "auto",
     threads: int | None = None,
     unit: int | None = None,
+    engine: str = "local",
+    workers: int | None = None,
+    address: str | None = None,
     command: str = "",
 ) -> Reported:
     """Explain every input into the folder `out`: report.html, report.json, raw arrays. Memory does not grow with them.
@@ -54,13 +60,17 @@ def report(
     model: path, bytes, ModelProto or Model; inputs: files, folders, patterns and manifests; methods, options
     (NAME=VALUE each), selector, sparsity, scope, seed, steps, composite: as on the command line; target: entry to
     explain, default each input's largest; preprocess: file or Preprocess; classes: file or names; threads: of one
-    operator, default one per core; unit: inputs that are finished together, default up to 64; command: how the run was
-    started, for the page. Raises OnnxPathError with all that is wrong before the first input is read, and JobError
-    where `out` cannot be written, another run writes there, or one with another configuration did.
+    operator, default one per core; unit: inputs that are finished together, default up to 64; engine: who explains, a
+    name in ENGINES, with so many workers, on the cluster at address; command: how the run was started, for the page.
+    Raises OnnxPathError with all that is wrong before the first input is read, and JobError where `out` cannot be
+    written, another run writes there, or one with another configuration did.
     """
     clock = time.perf_counter()
     chosen = list(dict.fromkeys(methods))
-    check_unit(unit, threads)
+    by, *_ = all_of(
+        lambda: ENGINES.get(engine)(workers, threads, address),
+        lambda: check_sizes(unit=unit, threads=threads, workers=workers),
+    )
     job = prepare(
         model,
         [Path(path) for path in ([inputs] if isinstance(inputs, str | Path) else inputs)],
@@ -76,12 +86,13 @@ def report(
         wrt=wrt,
         threads=threads,
     )
+    job = replace(job, model=job.model.derived(threads=by.threads(job.model.provider)))
     size = unit or unit_size(job.model)
-    asked = configuration(job, target, output, seed, threads or available_cores(), size)
-    store = Store(job.out, asked, len(job.items), size)
+    task = Task(job.preprocess, job.classes, job.options, target, output, size)
+    store = Store(job.out, configuration(job, task, seed), len(job.items), size)
     try:
         loading = time.perf_counter() - clock
-        explain_units(job, store, target, output)
+        by.explain(Run(job, model, task, store))
         return finish(job, store, target, output, title, command, loading)
     except JobError as error:
         done = sum(len(store.span(u)) for u in store.finished)

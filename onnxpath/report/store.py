@@ -2,7 +2,7 @@
 
 job.json           the configuration; a run with another one is refused
 units/000007.jsonl the rows of a unit, one input a line, written when the whole unit is finished
-arrays/            raw arrays, two files an input
+arrays/000007/     raw arrays of its inputs, two files each
 timings.jsonl      seconds and dates, which differ from run to run; everything above is the same bytes in every run
 """
 
@@ -162,8 +162,8 @@ class Store:
 
     def _sweep(self) -> None:
         """Take away files that a killed run was writing."""
-        for name in (".", ARRAYS, UNITS):
-            for path in (self.folder / name).glob(f".*{PART}"):
+        for name in (".", f"{ARRAYS}/*", UNITS):
+            for path in self.folder.glob(f"{name}/.*{PART}"):
                 path.unlink(missing_ok=True)
 
     def _append(self, text: str) -> None:

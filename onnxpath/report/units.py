@@ -1,4 +1,4 @@
-"""The units of a run that are not finished yet: explained, and written while the next ones are computed."""
+"""What every engine does with a unit: its inputs in, their rows and raw arrays out, the same bytes whoever does it."""
 
 from __future__ import annotations
 
@@ -6,65 +6,120 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from types import TracebackType
+from typing import Any
 
-import onnxpath.progress as progress
 from onnxpath.batch.explain import Explained, Failed, explain_items
+from onnxpath.batch.inputs import InputItem
+from onnxpath.batch.preprocess import Preprocess
 from onnxpath.report import build
 from onnxpath.report.data import Failure
 from onnxpath.report.plain import compact
-from onnxpath.report.prepare import Job
-from onnxpath.report.store import Store
+from onnxpath.report.write import Write
+from onnxpath.runtime.model import Model
 
 
-def explain_units(job: Job, store: Store, target: int | None, output: str | None) -> None:
-    """Explain the inputs of all units that are not finished; results are written beside the next ones' computation."""
-    units = store.missing()
-    searched = store.searched()
+@dataclass(frozen=True)
+class Unit:
+    """Inputs that are finished together, in order, and the unit's number."""
+
+    number: int
+    items: Sequence[InputItem]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is done with every input of a run.
+
+    methods: attribution method -> its options; target, output: what is explained, None for the defaults; size: inputs
+    of a unit, the last of which may be shorter.
+    """
+
+    preprocess: Preprocess
+    classes: Sequence[str]
+    methods: Mapping[str, Mapping[str, Any]]
+    target: int | None
+    output: str | None
+    size: int
+
+    @property
+    def searches(self) -> list[str]:
+        """Methods whose sparsity is a rule: the first unit that runs finds the number, which serves all others."""
+        return [name for name, options in self.methods.items() if isinstance(options.get("sparsity"), str)]
+
+
+@dataclass
+class Finished:
+    """A unit whose raw arrays are written, or on their way with it.
+
+    rows: JSON text of each input, in order; searched: method -> sparsity that a rule led to; seconds: of each input;
+    run: of the unit, on the clock; date: when it was finished; notes: on the model, found while it ran.
+    """
+
+    number: int
+    rows: list[str] = field(default_factory=list)
+    searched: dict[str, float] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    run: float = 0.0
+    date: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def explain_units(
+    model: Model,
+    task: Task,
+    units: Sequence[Unit],
+    searched: Mapping[str, float],
+    write: Write,
+    finish: Callable[[Finished], None],
+    step: Callable[[], None] = lambda: None,
+) -> None:
+    """Explain units in order; results are written beside the next ones' computation.
+
+    searched: what earlier units of the run found; write: takes each file of raw arrays; finish: takes each finished
+    unit, after its files, both in one thread beside this one; step: is called once an input is explained.
+    """
     methods = {
         name: {**options, "sparsity": searched[name]} if name in searched else options
-        for name, options in job.options.items()
+        for name, options in task.methods.items()
     }
-    items = [job.items[index] for unit in units for index in store.span(unit)]
-    results = explain_items(job.model, items, job.preprocess, methods, target, output, store.unit)
-    done, axis = len(job.items) - len(items), build.map_channel_axis(job.model, job.preprocess)
-    progress.tell("report", done, len(job.items))
+    items = [item for unit in units for item in unit.items]
+    results = explain_items(model, items, task.preprocess, methods, task.target, task.output, task.size)
+    axis = build.map_channel_axis(model, task.preprocess)
     with _Beside() as beside:
         for unit in units:
             began = time.perf_counter()
-            found = _Unit(unit, searched)
-            for result in islice(results, len(store.span(unit))):
-                beside.do(partial(found.add, job, store, result, axis))
-                progress.tell("report", done := done + 1, len(job.items))
-            beside.do(partial(found.commit, store, time.perf_counter() - began, job.model.graph.notes))
+            found = Finished(unit.number)
+            for result in islice(results, len(unit.items)):
+                beside.do(partial(_add, found, result, searched, write, task.classes, axis))
+                step()
+            beside.do(partial(_end, found, time.perf_counter() - began, model, finish))
 
 
-class _Unit:
-    """The rows of a unit that is under way. before: what earlier units searched."""
+def _add(
+    found: Finished,
+    result: Explained | Failed,
+    before: Mapping[str, float],
+    write: Write,
+    classes: Sequence[str],
+    axis: int | None,
+) -> None:
+    if isinstance(result, Failed):
+        found.rows.append(compact(Failure(result.item.name, result.error)))
+        found.seconds.append(0.0)
+        return
+    found.rows.append(compact(build.finished_item(write, found.number, result, classes, axis)))
+    found.seconds.append(result.seconds)
+    found.searched |= {**before, **result.searched}
 
-    def __init__(self, number: int, before: Mapping[str, float]) -> None:
-        self.number = number
-        self.before = before
-        self.rows: list[str] = []
-        self.seconds: list[float] = []
-        self.searched: dict[str, float] = {}
 
-    def add(self, job: Job, store: Store, result: Explained | Failed, axis: int | None) -> None:
-        if isinstance(result, Failed):
-            self.rows.append(compact(Failure(result.item.name, result.error)))
-            self.seconds.append(0.0)
-            return
-        store.begin()
-        self.rows.append(compact(build.finished_item(job.out, result, job.classes, axis)))
-        self.seconds.append(result.seconds)
-        self.searched |= {**self.before, **result.searched}
-
-    def commit(self, store: Store, run: float, notes: Sequence[str]) -> None:
-        store.begin()
-        store.commit(self.number, self.rows, self.searched, self.seconds, run, now(), notes)
+def _end(found: Finished, run: float, model: Model, finish: Callable[[Finished], None]) -> None:
+    found.run, found.date, found.notes = run, now(), list(model.graph.notes)
+    finish(found)
 
 
 class _Beside:

@@ -6,20 +6,24 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpath.files import printable, save_npz, unwritable, write_bytes, write_pieces
+from onnxpath.files import npz_bytes, printable, unwritable, write_bytes, write_pieces
 from onnxpath.report.data import Item, PageData
 from onnxpath.report.page import render
 from onnxpath.report.plain import as_plain, json_pieces
 
 DATA, ARRAYS = "report.json", "arrays"
+
+Write: TypeAlias = Callable[[str, bytes], None]
+"""Takes a file of a report: its path in the report's folder, with forward slashes, and its bytes."""
+
 DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{kind}{i}" for kind in ("COM", "LPT") for i in range(10))}
 """Names that Windows takes for devices, whatever follows the first dot."""
 
@@ -58,19 +62,23 @@ def write_report(folder: Path, report: PageData, rows: Iterable[str] | None = No
     return page
 
 
-def save_arrays(folder: Path, item: Item, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Write an item's raw arrays as arrays/<name>.npz with a JSON of its facts beside it.
+def into(folder: Path) -> Write:
+    """Return what writes files into a folder, each whole or not there; it raises JobError."""
+    return lambda path, data: write_bytes(Path(folder, path), data)
+
+
+def save_arrays(write: Write, unit: int, item: Item, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Write an item's raw arrays as arrays/<number of its unit>/<name>.npz with a JSON of its facts beside it.
 
     Returns the .npz's path relative to the folder, with forward slashes, to be kept in `item.arrays`.
     """
-    path = f"{ARRAYS}/{file_stem(item.name)}.npz"
+    stem = f"{ARRAYS}/{unit:06d}/{file_stem(item.name)}"
     named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
-    facts = as_plain(replace(item, arrays=path))
+    facts = as_plain(replace(item, arrays=f"{stem}.npz"))
     facts["contents"] = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in named.items()}
-    save_npz(Path(folder, path), named)
-    text = json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n"
-    write_bytes(Path(folder, path).with_suffix(".json"), text.encode("utf-8"))
-    return path
+    write(f"{stem}.npz", npz_bytes(named))
+    write(f"{stem}.json", (json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"))
+    return f"{stem}.npz"
 
 
 def file_stem(name: str) -> str:

@@ -106,7 +106,7 @@ def test_one_bad_picture_in_a_hundred(tmp_path):
     assert [item["name"] for item in data["items"]] == [f"{i}.png" for i in range(100) if i != 57]
     assert [failure["name"] for failure in data["failures"]] == ["57.png"]
     assert "image 57.png cannot be read" in (tmp_path / "out" / "report.html").read_text()
-    assert len(list((tmp_path / "out" / "arrays").glob("*.npz"))) == 99
+    assert len(list((tmp_path / "out" / "arrays").rglob("*.npz"))) == 99
 
 
 EXP = (

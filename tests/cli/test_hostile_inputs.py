@@ -218,8 +218,9 @@ def test_a_finished_report_whose_arrays_lie_elsewhere(tmp_path):
     for name in ("a", "b"):
         run("report", CNN, ONE_IMAGE, *DIGITS, "-o", tmp_path / name)
         file = tmp_path / name / "report.json"
-        (stem,) = (path.name for path in (tmp_path / name / "arrays").glob("*.npz"))
-        file.write_text(file.read_text().replace(f"arrays/{stem}", f"../{'b' if name == 'a' else 'a'}/arrays/{stem}"))
+        (stem,) = (path.name for path in (tmp_path / name / "arrays" / "000000").glob("*.npz"))
+        other = f"../{'b' if name == 'a' else 'a'}/arrays/000000/{stem}"
+        file.write_text(file.read_text().replace(f"arrays/000000/{stem}", other))
     assert "lie outside the report's folder" in refused(tmp_path / "out", "compare", tmp_path / "a", tmp_path / "b")
 
 

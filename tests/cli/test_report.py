@@ -113,8 +113,10 @@ def test_the_same_report_twice(reports, tmp_path):
     second = make(tmp_path, CNN, IMAGES, "--preprocess", PREPROCESS, "--classes", CLASSES)
     assert timeless(json.loads(json.dumps(first))) == timeless(second)
     assert tree(tmp_path) == tree(folder)
-    for file in (folder / "arrays").glob("*.npz"):
-        assert file.read_bytes() == (tmp_path / "arrays" / file.name).read_bytes()
+    files = list((folder / "arrays").rglob("*.npz"))
+    assert len(files) == 12
+    for file in files:
+        assert file.read_bytes() == (tmp_path / file.relative_to(folder)).read_bytes()
 
 
 def test_a_selector_that_draws_is_repeatable_and_says_its_seed(tmp_path):
@@ -276,7 +278,7 @@ def test_a_report_that_is_stopped_leaves_no_page(tmp_path, number, code):
     try:
         until = time.monotonic() + 60
         arrays = tmp_path / "out" / "arrays"
-        while not list(arrays.glob("*.npz")) and process.poll() is None and time.monotonic() < until:
+        while not list(arrays.glob("*/*.npz")) and process.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
@@ -286,7 +288,7 @@ def test_a_report_that_is_stopped_leaves_no_page(tmp_path, number, code):
     assert out == "" and "Traceback" not in err and "stopped; files written so far are whole" in err
     kept = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"arrays", "job.json"} <= kept <= {"arrays", "job.json", "units", "timings.jsonl"}
-    for path in (tmp_path / "out" / "arrays").iterdir():
+    for path in (tmp_path / "out" / "arrays").glob("*/*"):
         assert path.suffix in (".npz", ".json")
         np.load(path).close() if path.suffix == ".npz" else json.loads(path.read_text())
 

@@ -23,6 +23,7 @@ from onnxpath.report.plain import compact
 from onnxpath.report.prepare import prepare
 from onnxpath.report.restore import restored
 from onnxpath.report.store import differences
+from onnxpath.report.write import into
 from onnxpath.typed import read_as
 from tests.models import FOLDER, sample
 
@@ -52,7 +53,7 @@ def test_rows_and_arrays_of_a_run(whole):
     assert named == [f"{n}.png" for n in range(40)]
     assert [item["name"] for item in data["items"]] == [name for name in named if name != "17.png"]
     assert all(item["seconds"] > 0 for item in data["items"]) and data["summary"]["explained"] == 39
-    assert len(list((out / "arrays").glob("*.npz"))) == 39
+    assert [len(list((out / "arrays" / f"{unit:06d}").glob("*.npz"))) for unit in range(7)] == [6, 6, 5, 6, 6, 6, 4]
     assert not any("seconds" in json.loads(row) and json.loads(row)["seconds"] for row in rows)
 
 
@@ -174,7 +175,7 @@ def test_what_the_page_shows_is_what_was_computed(tmp_path):
     """Pictures and maps are read again: nothing of them is lost on the way."""
     job = prepare(CNN, [FOLDER / "images"], tmp_path, PREPROCESS, "cpu", options=lambda: {"gradient": {}})
     (found, *_) = explain.explain_items(job.model, job.items[:1], job.preprocess, job.options)
-    fresh = build.finished_item(tmp_path, found, job.classes, 0)
+    fresh = build.finished_item(into(tmp_path), 0, found, job.classes, 0)
     (again,) = restored(job, [(0, read_as(Item, json.loads(compact(fresh))))], ValueError)
     assert again == fresh and len(again.maps) == 1
     np.testing.assert_array_equal(again.shown, fresh.shown)

@@ -10,7 +10,7 @@ from onnxpath import files
 from onnxpath.errors import JobError
 from onnxpath.files import write_bytes
 from onnxpath.report import write
-from onnxpath.report.write import check_writable, file_stem, save_arrays, write_report
+from onnxpath.report.write import check_writable, file_stem, into, save_arrays, write_report
 
 from . import samples
 
@@ -75,7 +75,8 @@ def test_a_report_that_cannot_be_drawn_writes_nothing(tmp_path):
 def test_arrays_and_their_json(tmp_path):
     item = samples.item(1)
     values = np.random.default_rng(0).normal(size=(3, 4, 4)).astype(np.float32)
-    path = save_arrays(tmp_path, item, {"gradient": values, "logits": np.arange(3)})
+    path = save_arrays(into(tmp_path), 7, item, {"gradient": values, "logits": np.arange(3)})
+    assert path.startswith("arrays/000007/")
     with np.load(tmp_path / path) as loaded:
         np.testing.assert_array_equal(loaded["gradient"], values)
     facts = json.loads((tmp_path / path).with_suffix(".json").read_text(encoding="utf-8"))
