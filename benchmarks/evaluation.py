@@ -45,6 +45,9 @@ from onnxpath.runtime.model import load
 DIGITS = 4
 """Significant digits kept of every image's value; the tables' verdicts are computed from them."""
 
+MEMORY = 100 << 20
+"""Bytes of one run: gradients of few images at a time stay in the cache, and take a third less time on SqueezeNet."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -110,7 +113,7 @@ def subject_of(network: Network, images: int, threads: int | None = None) -> Sub
         return strokes(DATA, images)
     if network.images == "composites":
         return composites(DATA, images, network.preprocess)
-    model = load(DATA / "models" / f"{network.file}.onnx", threads=threads)
+    model = load(DATA / "models" / f"{network.file}.onnx", threads=threads, memory=MEMORY)
     if network.images == "cifar":
         with np.load(DATA / "images" / CIFAR) as data:
             pictures, labels = [Image.fromarray(p) for p in data["images"]], data["labels"]

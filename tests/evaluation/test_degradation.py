@@ -206,6 +206,15 @@ def test_a_batch_is_its_rows_alone():
     )
 
 
+@pytest.mark.parametrize("name", ["lerf", "morf", "road", "deletion", "insertion", "region-perturbation"])
+def test_rankings_of_one_order_are_measured_once(name):
+    subject, weights = linear.subject()
+    maps = linear.explanations(subject, weights)
+    positive, signed = (measure(name, subject, maps[kind], replace="zero") for kind in ("perfect", "random"))
+    assert positive["signed"] is positive["absolute"]
+    assert signed["signed"] is not signed["absolute"]
+
+
 def test_nothing_removed_changes_nothing_and_insertion_is_deletion_from_the_other_end():
     subject, weights = linear.subject()
     order = places(linear.explanations(subject, weights)["random"].reduced("signed"), True)

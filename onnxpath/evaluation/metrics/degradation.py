@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
-from onnxpath.evaluation.explanation import RANKINGS, Explanation
+from onnxpath.evaluation.explanation import Explanation
 from onnxpath.evaluation.order import area, counts, places
 from onnxpath.evaluation.perturbed import degraded, read
+from onnxpath.evaluation.rankings import by_ranking
 from onnxpath.evaluation.registry import HIGHER, LOWER, Measured, metric
 from onnxpath.evaluation.subject import Subject
+from onnxpath.runtime.session import Array
 
 PERCENTS = tuple(range(1, 11))
 ALONG = "% of positions removed"
@@ -60,12 +63,12 @@ def road(
     Returns for each ranking the area under the curve from 0 % to the last step, divided by its length.
     """
     at = [0.0, *steps]
-    result = {}
-    for ranking in RANKINGS:
-        order = places(explanation.reduced(ranking), most_first=True)
+
+    def measure(order: Array) -> Measured:
         curve = degraded(subject, order, counts(at, subject.layout.positions), replace, score)
-        result[ranking] = Measured(area(curve, at) / at[-1], curve, at, ALONG)
-    return result
+        return Measured(area(curve, at) / at[-1], curve, at, ALONG)
+
+    return by_ranking(explanation, partial(places, most_first=True), measure)
 
 
 def _change(
@@ -74,10 +77,10 @@ def _change(
     limits = counts(steps, subject.layout.positions)
     whole = read(score, subject.logits, subject.target)[:, None]
     at = [0.0, *steps]
-    result = {}
-    for ranking in RANKINGS:
-        order = places(explanation.reduced(ranking), most_first)
+
+    def measure(order: Array) -> Measured:
         change = np.abs(whole - degraded(subject, order, limits, replace, score)) / np.abs(whole)
         curve = np.concatenate([np.zeros((subject.rows, 1)), change], 1)
-        result[ranking] = Measured(area(curve, at) / 100, curve, at, ALONG)
-    return result
+        return Measured(area(curve, at) / 100, curve, at, ALONG)
+
+    return by_ranking(explanation, partial(places, most_first=most_first), measure)

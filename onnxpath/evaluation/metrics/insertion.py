@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from onnxpath.evaluation.explanation import RANKINGS, Explanation
+from onnxpath.evaluation.explanation import Explanation
 from onnxpath.evaluation.order import area, counts, places
 from onnxpath.evaluation.perturbed import degraded
+from onnxpath.evaluation.rankings import by_ranking
 from onnxpath.evaluation.registry import HIGHER, LOWER, Measured, metric
 from onnxpath.evaluation.subject import Subject
+from onnxpath.runtime.session import Array
 
 PERCENTS = tuple(range(0, 101, 5))
 
@@ -56,10 +59,10 @@ def _areas(
     along: str,
 ) -> Mapping[str, Measured]:
     limits = counts(steps, subject.layout.positions)
-    result = {}
-    for ranking in RANKINGS:
-        order = places(explanation.reduced(ranking), most_first=True)
+
+    def measure(order: Array) -> Measured:
         curve = degraded(subject, order, limits, replace, score, inserting)
         mean = area(curve, steps) / (steps[-1] - steps[0]) if len(steps) > 1 else curve[:, 0]
-        result[ranking] = Measured(mean, curve, list(steps), along)
-    return result
+        return Measured(mean, curve, list(steps), along)
+
+    return by_ranking(explanation, partial(places, most_first=True), measure)

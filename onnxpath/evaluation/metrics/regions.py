@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from onnxpath.errors import InputError
-from onnxpath.evaluation.explanation import RANKINGS, Explanation
+from onnxpath.evaluation.explanation import Explanation
 from onnxpath.evaluation.order import places
 from onnxpath.evaluation.perturbed import degraded, read
+from onnxpath.evaluation.rankings import by_ranking
 from onnxpath.evaluation.registry import HIGHER, Measured, metric
 from onnxpath.evaluation.subject import Subject
 from onnxpath.runtime.session import Array
@@ -39,13 +40,16 @@ def region_perturbation(
     total = int(of.max()) + 1
     count = min(regions or max(1, round(0.3 * total)), total)
     whole = read(score, subject.logits, subject.target)[:, None]
-    result = {}
-    for ranking in RANKINGS:
-        sums = np.stack([np.bincount(of, row, total) for row in explanation.reduced(ranking)])
-        order = places(sums, most_first=True)[:, of]
+
+    def order_of(relevance: Array) -> Array:
+        sums = np.stack([np.bincount(of, row, total) for row in relevance])
+        return np.asarray(places(sums, most_first=True)[:, of])
+
+    def measure(order: Array) -> Measured:
         drop = whole - degraded(subject, order, range(count + 1), replace, score)
-        result[ranking] = Measured(drop.mean(1), drop, range(count + 1), f"patches of {side} removed")
-    return result
+        return Measured(drop.mean(1), drop, range(count + 1), f"patches of {side} removed")
+
+    return by_ranking(explanation, order_of, measure)
 
 
 def patches(spatial: Sequence[int], side: int) -> Array:
