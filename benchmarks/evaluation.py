@@ -34,13 +34,14 @@ from onnxpath.attribution.methods import METHODS
 from onnxpath.batch.boxes import carried, read_boxes
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.evaluation.evaluate import SAMPLES, only_correct
-from onnxpath.evaluation.explanation import parse_method
+from onnxpath.evaluation.explanation import Explanation, Make, parse_method
 from onnxpath.evaluation.metrics import METRICS
-from onnxpath.evaluation.plan import plan
+from onnxpath.evaluation.plan import Plan, plan
 from onnxpath.evaluation.result import Score
 from onnxpath.evaluation.subject import Subject
 from onnxpath.files import write_bytes
 from onnxpath.runtime.model import load
+from onnxpath.runtime.session import Array
 
 DIGITS = 4
 """Significant digits kept of every image's value; the tables' verdicts are computed from them."""
@@ -150,33 +151,59 @@ def methods_of(network: Network) -> tuple[list[str], list[str]]:
 def measure(
     results: dict[str, Any], name: str, subject: Subject, methods: list[str], groups: list[Group], out: Path
 ) -> None:
-    """Measure on a network what is missing, and write the file after every method."""
+    """Measure on a network what is missing, method by method, and write the file after each."""
     cells = results[name].setdefault("cells", {})
-    for group in groups:
-        few = subject.take(np.arange(min(group.images, subject.rows)))
-        known = {name for metric in group.metrics for name in METRICS.get(metric).defaults}
-        options = {name: value for name, value in group.options.items() if name in known}
-        everything = plan(few, methods, group.metrics, SAMPLES, options)
-        for explanation in everything.explanations:
-            done = [m for m in group.metrics if cells.get(m, {}).get(explanation.label, {}).get("images") == few.rows]
-            todo = [metric for metric in group.metrics if metric not in done]
+    plans = [planned(group, subject, methods) for group in sorted(groups, key=lambda g: -g.images)]
+    for row in zip(*(everything.explanations for everything in plans), strict=True):
+        make = once(row[0])
+        for everything, explanation in zip(plans, row, strict=True):
+            images = everything.subject.rows
+            todo = [
+                (metric, options)
+                for metric, options in everything.metrics
+                if cells.get(metric.name, {}).get(explanation.label, {}).get("images") != images
+            ]
             if not todo:
                 continue
             began = time.process_time()
-            one = replace(everything, explanations=[explanation], scores=[], skipped=[])
-            one.metrics = [(metric, options) for metric, options in everything.metrics if metric.name in todo]
+            one = replace(everything, explanations=[replace(explanation, make=make)], metrics=todo)
+            one.scores, one.skipped = [], []
             for _ in one.run():
                 pass
-            for metric in todo:
-                scores = [score for score in one.scores if score.metric == metric]
-                cells.setdefault(metric, {})[explanation.label] = {
-                    "images": few.rows,
+            for metric, _ in todo:
+                scores = [score for score in one.scores if score.metric == metric.name]
+                cells.setdefault(metric.name, {})[explanation.label] = {
+                    "images": images,
                     "baseline": explanation.baseline,
                     "skipped": one.skipped,
                     "variants": {score.variant: _cell(score) for score in scores},
                 }
-            print(explanation.label, todo, f"{time.process_time() - began:.1f} s", *one.skipped, flush=True)
+            names = ", ".join(metric.name for metric, _ in todo)
+            print(
+                f"{explanation.label}, {images}: {names} {time.process_time() - began:.0f} s", *one.skipped, flush=True
+            )
             save(results, out)
+
+
+def planned(group: Group, subject: Subject, methods: list[str]) -> Plan:
+    """Return a group's plan on its first images, with those of its options that its metrics know."""
+    known = {name for metric in group.metrics for name in METRICS.get(metric).defaults}
+    options = {name: value for name, value in group.options.items() if name in known}
+    return plan(subject.take(np.arange(min(group.images, subject.rows))), methods, group.metrics, SAMPLES, options)
+
+
+def once(explanation: Explanation) -> Make:
+    """Return how maps are made, but those of the unchanged model once: the first of them serve fewer images too."""
+    held: list[Array] = []
+
+    def make(given: Subject) -> Array:
+        if given.model is not explanation.subject.model:
+            return explanation.make(given)
+        if not held:
+            held.append(explanation.make(explanation.subject))
+        return held[0][: given.rows]
+
+    return make
 
 
 def _cell(score: Score) -> dict[str, Any]:
@@ -197,6 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=list(NETWORKS), action="append", help="repeat for more")
     parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--degradation-images", type=int, help="for LeRF and MoRF; default all")
     parser.add_argument("--sanity-images", type=int, default=16)
     parser.add_argument("--threads", type=int, help="of one operator; default: one per core")
     parser.add_argument("--metrics", nargs="+", default=[], help="only these")
@@ -224,11 +252,10 @@ def main() -> None:
 def groups_of(network: Network, rows: int, arguments: argparse.Namespace) -> list[Group]:
     """Return what is measured on a network, of the metrics that were asked for."""
     sanity = Group(["cascading-randomisation"], network.sanity, arguments.sanity_images)
-    degradation = Group(["lerf", "morf"], {"replace": "zero"}, rows)
-    boxed = replace(degradation, metrics=[*degradation.metrics, *LOCALISATION])
+    degradation = Group(["lerf", "morf"], {"replace": "zero"}, min(rows, arguments.degradation_images or rows))
     groups = {
         "cifar": [degradation, sanity],
-        "boxed": [boxed, sanity],
+        "boxed": [Group(list(LOCALISATION), {}, rows), degradation, sanity],
         "strokes": [Group(list(SEGMENTATION), {}, rows)],
         "composites": [Group(list(SEGMENTATION), {}, rows)],
     }[network.images]
