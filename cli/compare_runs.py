@@ -42,12 +42,12 @@ def compare_runs(
     page = ComparePage(
         onnxpath=onnxpath.__version__,
         title=f"{found.one} against {found.other}",
-        one=first.model(),
-        other=second.model(),
+        one=first.model,
+        other=second.model,
         run=data.RunFacts(
-            provider=first.data["run"]["provider"],
+            provider=first.run.provider,
             versions=build.versions(),
-            methods=first.data["run"]["methods"],
+            methods=first.run.methods,
             command=command(),
             date=now(),
         ),

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from onnxpath.errors import InputError
 from onnxpath.limits import limits, variable
 
+NPY = b"\x93NUMPY"
+"""What an .npy begins with."""
+
 DAMAGED = (
     *(OSError, ValueError, EOFError, LookupError, SyntaxError, TypeError, ArithmeticError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
@@ -42,10 +45,13 @@ def load_arrays(
 
 
 def _check_size(file: BinaryIO, path: Path) -> None:
-    size = path.stat().st_size
+    size, magic = path.stat().st_size, file.read(len(NPY))
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             size = sum(part.file_size for part in archive.infolist())
+    elif magic != NPY:
+        # numpy takes it for something pickled, and says how that could be trusted.
+        raise ValueError("it is neither .npy nor .npz, or is damaged at its beginning or end")
     file.seek(0)
     most = limits().array_bytes
     if size > most:

@@ -102,7 +102,7 @@ def _reader(kind: Any) -> Reader:
         return _dict(_reader(parts[1]))
     if is_dataclass(kind):
         return _dataclass(kind)
-    raise TypeError(f"{kind} cannot be read from plain data")
+    return _scalar(f"a {getattr(kind, '__name__', kind)}, which no plain data is", lambda value: False)
 
 
 def _one_of(readers: list[Reader], or_none: bool) -> Reader:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onnxpath.report.data import Item
@@ -41,6 +41,7 @@ trees = st.builds(
     notes=st.dictionaries(st.text(), numbers, max_size=3),
     hidden=st.none(),
 )
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -48,11 +49,13 @@ anything = st.recursive(
 )
 
 
+@patient
 @given(trees)
 def test_what_was_written_comes_back(tree):
     assert read_as(Tree, parse(json.dumps(asdict(tree)))) == tree
 
 
+@patient
 @given(trees, st.sampled_from([f.name for f in fields(Tree)]), anything)
 def test_any_other_value_is_refused_or_fits(tree, key, value):
     plain = asdict(tree) | {key: value}
@@ -67,6 +70,7 @@ def test_any_other_value_is_refused_or_fits(tree, key, value):
         )
 
 
+@patient
 @given(anything)
 def test_no_value_is_more_than_refused(value):
     for kind in (Tree, Item, list[Leaf], int | None):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
+from onnxpath.arrayfiles import DAMAGED, load_arrays
 from onnxpath.errors import InputError, ShapeError
 from onnxpath.files import save_npz
 from onnxpath.runtime.session import Array
+from onnxpath.typed import parse, read_as
 
 FORMAT = 2
 
@@ -32,6 +33,14 @@ class LayerCount:
     kept: int
     active: int | None
     dead: int | None = None
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A mask in a file: its layer and shape; its bits follow those of the mask before it."""
+
+    layer: str
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -126,28 +135,33 @@ class Pathway:
     def load(cls, path: str | os.PathLike[str]) -> Pathway:
         """Read a pathway that `save` or a report wrote; InputError where the file is something else."""
         try:
-            # Opened here: numpy leaves a broken archive open.
-            with Path(path).open("rb") as file:
-                if not is_zipfile(file):
-                    raise BadZipFile("it is no .npz archive")
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as data:
-                    return cls._unpacked(data, path)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
+            arrays = load_arrays(Path(path), wanted=("pathway", "masks").__contains__)
+            if missing := [name for name in ("pathway", "masks") if name not in arrays]:
+                raise ValueError(f"it holds no '{missing[0]}'")
+            return cls._unpacked(arrays, path)
+        except DAMAGED as error:
             raise InputError(f"'{path}' is not a pathway file of onnxpath: {error}") from error
 
     @classmethod
     def _unpacked(cls, data: Mapping[str, Array], path: str | os.PathLike[str]) -> Pathway:
-        meta = json.loads(bytes(data["pathway"]))
-        if (written := meta.pop("format")) != FORMAT:
+        meta = read_as(dict[str, Any], parse(bytes(data["pathway"])))
+        if (written := read_as(int, meta.get("format"))) != FORMAT:
             raise InputError(f"'{path}' is of format {written}, and this onnxpath reads format {FORMAT}")
-        masks, bits, end = {}, np.unpackbits(data["masks"]).astype(bool), 0
-        for entry in meta.pop("masks"):
-            begin, end = end, end + int(np.prod(entry["shape"]))
-            masks[entry["layer"]] = bits[begin:end].reshape(entry["shape"])
-        meta["layers"] = tuple(LayerCount(**c) for c in meta["layers"])
-        meta["original"], meta["masked"] = Readings(**meta["original"]), Readings(**meta["masked"])
-        return cls(masks=masks, **meta)
+        stored = read_as(list[_Stored], meta.get("masks"))
+        found = read_as(cls, {**meta, "masks": {}})
+        sizes = [math.prod(mask.shape) for mask in stored]
+        if any(size < 0 for mask in stored for size in mask.shape) or len(data["masks"]) != (sum(sizes) + 7) // 8:
+            raise ValueError(f"its masks are of {sum(sizes)} neurons, and {data['masks'].size} bytes of them are there")
+        if [(c.name, c.neurons) for c in found.layers] != [(m.layer, n) for m, n in zip(stored, sizes, strict=True)]:
+            raise ValueError("its counts are of other layers than its masks")
+        bits, ends = np.unpackbits(data["masks"]).astype(bool), np.cumsum(sizes)
+        return replace(
+            found,
+            masks={
+                mask.layer: bits[end - size : end].reshape(mask.shape)
+                for mask, size, end in zip(stored, sizes, ends, strict=True)
+            },
+        )
 
 
 def read_logits(logits: Array, target: int, score: float) -> Readings:

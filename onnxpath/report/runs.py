@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpath.arrayfiles import DAMAGED, load_arrays
 from onnxpath.batch.comparison import Compared, Comparison, LayerPair, compared
 from onnxpath.batch.matching import BY_NAME, match_layers
 from onnxpath.errors import InputError, all_of
 from onnxpath.pathway.pathway import Pathway
-from onnxpath.report.data import ModelFacts, TensorFacts
+from onnxpath.report.data import Item, ModelFacts, RunFacts, TensorFacts
 from onnxpath.report.plain import SCHEMA
 from onnxpath.report.write import DATA
+from onnxpath.typed import parse, read_as
 
 SETTINGS = ("selector", "sparsity", "scope", "seed", "preprocess", "provider")
 """Settings of a run that change its results, told where two runs differ in them."""
@@ -27,27 +27,27 @@ SETTINGS = ("selector", "sparsity", "scope", "seed", "preprocess", "provider")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished report: its folder and what its report.json holds."""
+    """A finished report: its folder, and what its report.json says. items: the explained inputs by name."""
 
     folder: Path
-    data: Mapping[str, Any]
-
-    @property
-    def items(self) -> dict[str, Mapping[str, Any]]:
-        """The explained inputs by name."""
-        return {item["name"]: item for item in self.data["items"]}
+    model: ModelFacts
+    run: RunFacts
+    items: Mapping[str, Item]
 
     def class_names(self) -> list[str]:
         """Return the class names by index that the predictions tell; what none tells is its index."""
-        known = {p["index"]: p["name"] for item in self.data["items"] for p in item["predictions"]}
+        known = {p.index: p.name for item in self.items.values() for p in item.predictions}
         return [known.get(index, str(index)) for index in range(max(known, default=-1) + 1)]
 
-    def model(self) -> ModelFacts:
-        """Return the facts of the model, as far as a comparison tells them."""
-        facts = {k: v for k, v in self.data["model"].items() if not k.endswith("layers")}
-        for key in ("inputs", "outputs"):
-            facts[key] = [TensorFacts(t["name"], t["dtype"], tuple(t["shape"])) for t in facts[key]]
-        return ModelFacts(**facts)
+
+@dataclass(frozen=True)
+class _Stored:
+    """What is read of a report.json."""
+
+    schema: int
+    model: ModelFacts
+    run: RunFacts
+    items: list[Item]
 
 
 def check_arguments(one: Path, other: Path, inputs: Sequence[Path]) -> None:
@@ -65,19 +65,18 @@ def read_run(folder: Path) -> Run:
     """Read a folder that `onnxpath report` wrote; InputError where it is something else."""
     path = folder / DATA
     try:
-        data = json.loads(path.read_text("utf-8"))
-        if data["schema"] != SCHEMA:
-            raise InputError(f"'{path}' has format {data['schema']}, and this onnxpath reads {SCHEMA}")
-        found = Run(folder, data)
-        found.model(), found.items, data["run"]["methods"], [data["run"].get(key) for key in SETTINGS]
+        plain = parse(path.read_bytes())
+        if isinstance(plain, dict) and plain.get("schema", SCHEMA) != SCHEMA:
+            raise InputError(f"'{path}' has format {plain['schema']!r:.20}, and this onnxpath reads {SCHEMA}")
+        stored = read_as(_Stored, plain)
     except OSError as error:
         raise InputError(
             f"folder '{folder}' holds no finished report ({DATA}: {error.strerror or error}); "
             "give two folders that `onnxpath report` wrote, or two models"
         ) from error
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"'{path}' is not the data of a report: {error}") from error
-    return found
+    return Run(folder, stored.model, stored.run, {item.name: item for item in stored.items})
 
 
 def compare_runs(one: Run, other: Run, threshold: float) -> Comparison:
@@ -87,7 +86,7 @@ def compare_runs(one: Run, other: Run, threshold: float) -> Comparison:
     """
     common = [name for name in one.items if name in other.items]
     all_of(lambda: _check_models(one, other), lambda: _check_common(one, other, common))
-    methods = [m for m in one.data["run"]["methods"] if m in other.data["run"]["methods"]]
+    methods = [m for m in one.run.methods if m in other.run.methods]
     pairs: tuple[LayerPair, ...] = ()
     left: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     rows: list[Compared] = []
@@ -97,6 +96,8 @@ def compare_runs(one: Run, other: Run, threshold: float) -> Comparison:
         pathways = _pathways((one, other), items)
         if pathways and not pairs:
             pairs, left = _match(pathways)
+        if pathways:
+            _check_layers(name, pathways, pairs)
         rows.append(_row(name, items, arrays, pathways, pairs, methods))
     return Comparison(
         one=one.folder.name,
@@ -114,26 +115,24 @@ def compare_runs(one: Run, other: Run, threshold: float) -> Comparison:
 
 def _row(
     name: str,
-    items: tuple[Mapping[str, Any], Mapping[str, Any]],
+    items: tuple[Item, Item],
     arrays: tuple[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]],
     pathways: tuple[Pathway, Pathway] | None,
     pairs: tuple[LayerPair, ...],
     methods: list[str],
 ) -> Compared:
     first, second = arrays
-    label = (items[0]["label"] or {}).get("index")
-    targets = tuple((item["target"] or {"index": -1})["index"] for item in items)
+    label = items[0].label.index if items[0].label else None
+    targets = tuple(-1 if item.target is None or item.target.index is None else item.target.index for item in items)
     shared = [m for m in methods if f"map_{m}" in first and f"map_{m}" in second]
     maps = {m: (first[f"map_{m}"], second[f"map_{m}"]) for m in shared}
     return compared(name, label, (first["logits"], second["logits"]), (targets[0], targets[1]), pathways, pairs, maps)
 
 
-def _pathways(
-    runs: tuple[Run, Run], items: tuple[Mapping[str, Any], Mapping[str, Any]]
-) -> tuple[Pathway, Pathway] | None:
-    if not all(item["pathway"] for item in items):
+def _pathways(runs: tuple[Run, Run], items: tuple[Item, Item]) -> tuple[Pathway, Pathway] | None:
+    if not all(item.pathway for item in items):
         return None
-    first, second = (Pathway.load(run.folder / item["arrays"]) for run, item in zip(runs, items, strict=True))
+    first, second = (Pathway.load(run.folder / str(item.arrays)) for run, item in zip(runs, items, strict=True))
     return first, second
 
 
@@ -146,17 +145,27 @@ def _match(
     return pairs, (found.left_one, found.left_other)
 
 
-def _arrays(run: Run, item: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    path = run.folder / str(item["arrays"])
+def _check_layers(name: str, pathways: tuple[Pathway, Pathway], pairs: Sequence[LayerPair]) -> None:
+    lost = [pair.one for pair in pairs if pair.one not in pathways[0].masks]
+    lost += [pair.other for pair in pairs if pair.other not in pathways[1].masks]
+    if lost:
+        raise InputError(f"the pathways of input '{name}' have no layer '{lost[0]}', and those before have one")
+
+
+def _arrays(run: Run, item: Item) -> dict[str, NDArray[Any]]:
+    path = run.folder / str(item.arrays)
     if not path.resolve().is_relative_to(run.folder.resolve()):
-        raise InputError(f"the raw arrays '{item['arrays']}' of input '{item['name']}' lie outside the report's folder")
+        raise InputError(f"the raw arrays '{item.arrays}' of input '{item.name}' lie outside the report's folder")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            held = {name: arrays[name] for name in arrays.files if name == "logits" or name.startswith("map_")}
-        held["logits"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        held = load_arrays(path, wanted=lambda name: name == "logits" or name.startswith("map_"))
+        if wrong := [name for name, array in held.items() if array.dtype.kind not in "biuf" or not np.isfinite(array).all()]:
+            raise ValueError(f"'{wrong[0]}' holds something else than numbers")
+        target = item.target.index if item.target else None
+        if not (target or 0) in range(held["logits"].size):
+            raise ValueError(f"'logits' has {held['logits'].size} entries, and the target is entry {target}")
+    except DAMAGED as error:
         raise InputError(
-            f"the raw arrays '{path}' of input '{item['name']}' cannot be read: {error}; a comparison of runs needs "
+            f"the raw arrays '{path}' of input '{item.name}' cannot be read: {error}; a comparison of runs needs "
             "them as `onnxpath report` wrote them"
         ) from error
     return held
@@ -172,12 +181,10 @@ def _check_models(one: Run, other: Run) -> None:
 
 
 def _ends(run: Run) -> str:
-    model = run.data["model"]
+    def shapes(tensors: list[TensorFacts]) -> str:
+        return ", ".join("×".join("N" if not isinstance(d, int) else str(d) for d in t.shape) for t in tensors)
 
-    def shapes(tensors: list[Mapping[str, Any]]) -> str:
-        return ", ".join("×".join("N" if not isinstance(d, int) else str(d) for d in t["shape"]) for t in tensors)
-
-    return f"{shapes(model['inputs'])} -> {shapes(model['outputs'])}"
+    return f"{shapes(run.model.inputs)} -> {shapes(run.model.outputs)}"
 
 
 def _check_common(one: Run, other: Run, common: list[str]) -> None:
@@ -192,13 +199,13 @@ def _check_common(one: Run, other: Run, common: list[str]) -> None:
 def _notes(one: Run, other: Run, rows: list[Compared], pairs: tuple[LayerPair, ...], methods: list[str]) -> list[str]:
     named = sum(p.by == BY_NAME for p in pairs)
     told = [f"layers: {named} matched by name, {len(pairs) - named} by order and shape"] if pairs else []
-    same = one.data["model"]["sha256"] == other.data["model"]["sha256"]
+    same = one.model.sha256 == other.model.sha256
     told.append("both runs are of one file" if same else "the model files differ")
     for key in SETTINGS:
-        a, b = one.data["run"].get(key), other.data["run"].get(key)
+        a, b = getattr(one.run, key), getattr(other.run, key)
         if a != b:
             told.append(f"the runs differ in {key}: {_said(a)} against {_said(b)}")
-    lost = [m for run in (one, other) for m in run.data["run"]["methods"] if m not in methods]
+    lost = [m for run in (one, other) for m in run.run.methods if m not in methods]
     if lost:
         told.append(f"methods of one run alone are left out: {', '.join(lost)}")
     if apart := sum(not row.same_target for row in rows):

@@ -50,7 +50,7 @@ def test_a_pathway_as_a_model(tmp_path):
         (["--target", "10"], "out of range"),
         (["--opset", "15"], "cannot be written at opset 15"),
         (["--sparsity", "2"], "sparsity is the fraction"),
-        (["--pathway", CNN], "is not a pathway file of onnxpath: it is no .npz archive"),
+        (["--pathway", CNN], "is not a pathway file of onnxpath: it is neither .npy nor .npz"),
         (["--overlay"], "an overlay needs the picture"),
     ],
 )

@@ -98,7 +98,14 @@ def test_files_that_are_no_pathways(pair, tmp_path):
         "no object": npz(pathway=text([1, 2])),
         "no format": npz(**arrays | {"pathway": text({k: v for k, v in meta.items() if k != "format"})}),
         "missing field": npz(**arrays | {"pathway": text({k: v for k, v in meta.items() if k != "layers"})}),
-        "unknown field": npz(**arrays | {"pathway": text(meta | {"surplus": 1})}),
+        "deep": npz(**arrays | {"pathway": np.frombuffer(b"[" * 100_000, np.uint8)}),
+        "NaN": npz(**arrays | {"pathway": text(meta | {"base_sparsity": float("nan")})}),
+        "a text for a number": npz(**arrays | {"pathway": text(meta | {"target": "1"})}),
+        "a number too large": npz(**arrays | {"pathway": text(meta | {"target": 10**400})}),
+        "sizes below zero": npz(**arrays | {"pathway": text(meta | {"masks": [{"layer": "a", "shape": [-1, -8]}]})}),
+        "huge sizes": npz(**arrays | {"pathway": text(meta | {"masks": [{"layer": "a", "shape": [2**62, 2**62]}]})}),
+        "counts of other layers": npz(**arrays | {"pathway": text(meta | {"layers": meta["layers"][1:]})}),
+        "masks of floats": npz(**arrays | {"masks": arrays["masks"].astype(np.float32)}),
         "missing masks": npz(pathway=arrays["pathway"]),
         "damaged": good[: len(good) // 2] + bytes(50) + good[len(good) // 2 + 50 :],
         "short masks": npz(**arrays | {"masks": arrays["masks"][:-5]}),
@@ -106,13 +113,15 @@ def test_files_that_are_no_pathways(pair, tmp_path):
     for name, data in bad.items():
         path = tmp_path / f"{name}.npz"
         path.write_bytes(data)
-        with pytest.raises(InputError, match=r"is not a pathway file of onnxpath"):
+        with pytest.raises(InputError, match=r"is not a pathway file of onnxpath: [^\[]"):
             Pathway.load(path)
     with pytest.raises(InputError, match="is not a pathway file"):
         Pathway.load(tmp_path / "none.npz")
     (tmp_path / "newer.npz").write_bytes(npz(**arrays | {"pathway": text(meta | {"format": 99})}))
     with pytest.raises(InputError, match="is of format 99, and this onnxpath reads format 2"):
         Pathway.load(tmp_path / "newer.npz")
+    (tmp_path / "more.npz").write_bytes(npz(**arrays | {"pathway": text(meta | {"since": 2030}), "other": np.ones(1)}))
+    assert Pathway.load(tmp_path / "more.npz").layers == pair[0].layers
 
 
 def test_nothing_is_half_written(pair, tmp_path, monkeypatch):
