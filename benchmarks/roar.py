@@ -120,12 +120,12 @@ def main() -> None:
     )
     name += "-absolute" * (arguments.ranking == "absolute")
     if arguments.places:
-        found = {"about": machine(), **of_places(study)}
+        found = {"machine": machine(), **of_places(study)}
         write_bytes(arguments.out / f"{name}-places.json", (json.dumps(found, indent=1) + "\n").encode())
         return
     if not arguments.table:
         work(study, arguments.most)
-        about = {"about": machine(), **study.result().as_dict()}
+        about = {"machine": machine(), **study.result().as_dict()}
         write_bytes(arguments.out / f"{name}.json", (json.dumps(about, indent=1) + "\n").encode())
     print(study.result().to_text())
 

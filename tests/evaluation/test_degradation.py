@@ -78,13 +78,14 @@ def test_deletion_and_insertion_by_hand():
         np.testing.assert_allclose(found.values, by_hand, rtol=1e-4)
 
 
-def test_regions_by_hand():
+@pytest.mark.parametrize(("name", "turn"), [("region-perturbation", -1), ("region-lerf", 1)])
+def test_regions_by_hand(name, turn):
     subject, weights = linear.subject()
     explanation = linear.explanations(subject, weights)["perfect"]
     options = {"patch": 2, "regions": 3, "replace": "zero", "score": "logit"}
-    found = measure("region-perturbation", subject, explanation, **options)["signed"]
+    found = measure(name, subject, explanation, **options)["signed"]
     blocks = explanation.planes.reshape(-1, 3, 2, 3, 2).sum((2, 4)).reshape(-1, 9)
-    gone = np.cumsum(np.sort(blocks)[:, ::-1][:, :3], axis=1)
+    gone = np.cumsum(np.sort(blocks)[:, ::turn][:, :3], axis=1)
     np.testing.assert_allclose(found.curve, np.concatenate([np.zeros((8, 1)), gone], 1), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.values, gone.sum(1) / 4, rtol=1e-4)
 
@@ -206,7 +207,9 @@ def test_a_batch_is_its_rows_alone():
     )
 
 
-@pytest.mark.parametrize("name", ["lerf", "morf", "road", "deletion", "insertion", "region-perturbation"])
+@pytest.mark.parametrize(
+    "name", ["lerf", "morf", "road", "deletion", "insertion", "region-perturbation", "region-lerf"]
+)
 def test_rankings_of_one_order_are_measured_once(name):
     subject, weights = linear.subject()
     maps = linear.explanations(subject, weights)

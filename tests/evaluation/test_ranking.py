@@ -15,6 +15,7 @@ OPTIONS = {
     "insertion": {"replace": "zero", "score": "logit"},
     "road": {"steps": (10, 30, 60), "replace": "zero", "score": "logit"},
     "region-perturbation": {"patch": 2, "replace": "zero", "score": "logit"},
+    "region-lerf": {"patch": 2, "replace": "zero", "score": "logit"},
     "sensitivity-n": {"sizes": (20, 50), "subsets": 30},
     "faithfulness-correlation": {"size": 30, "replace": "zero"},
 }

@@ -1,4 +1,4 @@
-"""Region perturbation: remove whole patches, the most relevant first."""
+"""Region perturbation: remove whole patches, the most or the least relevant first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onnxpath.evaluation.explanation import Explanation
 from onnxpath.evaluation.order import places
 from onnxpath.evaluation.perturbed import degraded, read
 from onnxpath.evaluation.rankings import by_ranking
-from onnxpath.evaluation.registry import HIGHER, Measured, metric
+from onnxpath.evaluation.registry import HIGHER, LOWER, Measured, metric
 from onnxpath.evaluation.subject import Subject
 from onnxpath.runtime.session import Array
 
@@ -32,6 +32,26 @@ def region_perturbation(
     default (0) 30 % of them. Patches are ranked by the sum of their positions' relevance. AOPC is the mean of
     f(x) − f(x without the first k patches) over k from 0.
     """
+    return _drops(subject, explanation, patch, regions, replace, score, most_first=True)
+
+
+@metric("region-lerf", better=LOWER)
+def region_lerf(
+    subject: Subject,
+    explanation: Explanation,
+    *,
+    patch: int = 0,
+    regions: int = 0,
+    replace: str = "uniform",
+    score: str = "softmax",
+) -> Mapping[str, Measured]:
+    """Mean drop of the score while the least relevant patches are removed first; options as of region-perturbation."""
+    return _drops(subject, explanation, patch, regions, replace, score, most_first=False)
+
+
+def _drops(
+    subject: Subject, explanation: Explanation, patch: int, regions: int, replace: str, score: str, most_first: bool
+) -> Mapping[str, Measured]:
     spatial = subject.layout.spatial
     side = patch or max(1, round(max(spatial) / 16))
     if side > min(spatial):
@@ -43,7 +63,7 @@ def region_perturbation(
 
     def order_of(relevance: Array) -> Array:
         sums = np.stack([np.bincount(of, row, total) for row in relevance])
-        return np.asarray(places(sums, most_first=True)[:, of])
+        return np.asarray(places(sums, most_first)[:, of])
 
     def measure(order: Array) -> Measured:
         drop = whole - degraded(subject, order, range(count + 1), replace, score)
