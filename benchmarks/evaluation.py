@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.evaluation_masks import composites, strokes
-from benchmarks.evaluation_tables import tables
+from benchmarks.evaluation_tables import METHODS_OF_THE_PAPERS, tables
 from benchmarks.evaluation_throughput import throughput
 from benchmarks.machine import machine
 from benchmarks.pathway_quality import DATA, IMAGENET
@@ -78,21 +78,6 @@ NETWORKS = {
 }
 
 CIFAR, BOXED = "cifar10_test_100_lossless.npz", "imagenet_val_bbox_200.zip"
-
-METHODS_OF_THE_PAPERS = (
-    "gradient",
-    "guided-backprop",
-    "grad-cam",
-    "input-x-gradient",
-    "integrated-gradients",
-    "pathway-gradient:sparsity={sparsity}",
-    "pathway-gradient:selector=neuron-intgrad:sparsity={sparsity}:n_steps=5",
-    "prunegrad:perturbation=pgd:sparsity={sparsity}:n_iterations=10",
-    "rap",
-    "lrp:composite=epsilon-plus-flat",
-    "lrp:composite=epsilon-plus",
-)
-"""Those of the issue's table; one that onnxpath does not have is left out and named."""
 
 
 @dataclass(frozen=True)

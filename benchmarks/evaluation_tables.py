@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from onnxpath.evaluation.bootstrap import interval
+from onnxpath.evaluation.bootstrap import interval, paired
 from onnxpath.evaluation.evaluate import SAMPLES
-from onnxpath.evaluation.result import Score
+from onnxpath.evaluation.result import Score, values_of
 from onnxpath.evaluation.verdicts import judged
+
+METHODS_OF_THE_PAPERS = (
+    "gradient",
+    "guided-backprop",
+    "grad-cam",
+    "input-x-gradient",
+    "integrated-gradients",
+    "pathway-gradient:sparsity={sparsity}",
+    "pathway-gradient:selector=neuron-intgrad:sparsity={sparsity}:n_steps=5",
+    "prunegrad:perturbation=pgd:sparsity={sparsity}:n_iterations=10",
+    "rap",
+    "lrp:composite=epsilon-plus-flat",
+    "lrp:composite=epsilon-plus",
+)
+"""In the order of the tables; one that onnxpath does not have is left out and named."""
 
 NAMES = {
     "pathway-gradient:selector=neuron-intgrad": "NeuronIntGrad",
@@ -24,8 +40,20 @@ DECIMALS = {"lerf": 4, "morf": 4}
 MARKS = {"best": "**", "undecided": "*", "behind": "", "": ""}
 
 
+PAPERS_ORDER = (
+    ("guided-backprop", "gradient"),
+    ("pathway-gradient:sparsity", "gradient"),
+    ("pathway-gradient:sparsity", "guided-backprop"),
+    ("pathway-gradient:sparsity", "grad-cam"),
+    ("pathway-gradient:sparsity", "pathway-gradient:selector"),
+)
+"""Beginnings of two labels: the first has the lower published LeRF, but for the last two pairs, which are about equal."""
+
+CENTRE = "centre-gaussian"
+
+
 def tables(results: dict[str, Any]) -> str:
-    """Return a table for each network and metric.
+    """Return a table for each network and metric, and those that answer the papers' questions.
 
     The best method is bold, those that are undecided against it are italic; ≈ stands by methods that are undecided
     against the best baseline, and ▼ by those that are worse.
@@ -33,27 +61,71 @@ def tables(results: dict[str, Any]) -> str:
     parts = []
     for network, found in results.items():
         for metric, methods in found.get("cells", {}).items():
-            parts.append(f"### {network}: {metric}\n\n{_table(metric, methods)}")
+            scores = _common(metric, methods)
+            parts.append(f"### {network}: {metric}\n\n{_table(scores)}")
+            if metric == "lerf":
+                parts.append(f"### {network}: the papers' order under LeRF\n\n{_pairs(scores, PAPERS_ORDER)}")
+            if metric == "pointing-game":
+                pairs = [(s.method, CENTRE) for s in scores if s.variant == scores[0].variant and s.method != CENTRE]
+                parts.append(f"### {network}: hits against those of the centre point\n\n{_pairs(scores, pairs)}")
+            if metric == "cascading-randomisation":
+                parts.append(f"### {network}: similarity while layers are randomised\n\n{_stages(methods)}")
     return "\n\n".join(parts)
 
 
-def _table(metric: str, methods: dict[str, Any]) -> str:
-    scores = judged([s for label, cell in methods.items() for s in _scores(metric, label, cell)], SAMPLES, 0)
+def _common(metric: str, methods: dict[str, Any]) -> list[Score]:
+    """Return the scores, methods before baselines, on the images that all of them were measured on."""
+    images = min(cell["images"] for cell in methods.values())
+    ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0])))
+    return [score for label, cell in ordered for score in _scores(metric, label, cell, images)]
+
+
+def _place(label: str) -> int:
+    starts = [method.partition("{")[0] for method in METHODS_OF_THE_PAPERS]
+    return next((place for place, start in enumerate(starts) if label.startswith(start)), len(starts))
+
+
+def _table(found: list[Score]) -> str:
+    scores = judged(found, SAMPLES, 0)
     variants = list(dict.fromkeys(s.variant for s in scores))
     by_place = {(s.method, s.variant): s for s in scores}
-    images = {cell["images"] for cell in methods.values()}
-    lines = [
-        f"{', '.join(map(str, sorted(images)))} images" + f"; {scores[0].better} is better" * bool(scores[0].better)
-    ]
+    lines = [f"{len(scores[0].values)} images" + f"; {scores[0].better} is better" * bool(scores[0].better)]
     lines += [
         "",
         "| method | " + " | ".join(v or "score" for v in variants) + " |",
         "| --- |" + " --- |" * len(variants),
     ]
-    for label, cell in methods.items():
-        row = [_spelled(by_place.get((label, variant)), DECIMALS.get(metric, 3)) for variant in variants]
-        name = f"({label})" if cell["baseline"] else _named(label)
+    for label, baseline in dict.fromkeys((s.method, s.baseline) for s in scores):
+        row = [_spelled(by_place.get((label, variant)), DECIMALS.get(scores[0].metric, 3)) for variant in variants]
+        name = f"({label})" if baseline else _named(label)
         lines.append(f"| {name} | " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def _pairs(scores: list[Score], pairs: Sequence[tuple[str, str]]) -> str:
+    """Return the mean difference of each pair with its paired interval; what is decided is bold."""
+    variants = list(dict.fromkeys(s.variant for s in scores))
+    digits = DECIMALS.get(scores[0].metric, 3)
+    lines = ["| first − second | " + " | ".join(variants) + " |", "| --- |" + " --- |" * len(variants)]
+    for one, other in pairs:
+        row = []
+        for variant in variants:
+            a, b = (next(s for s in scores if s.variant == variant and s.method.startswith(k)) for k in (one, other))
+            gap = paired(values_of(a), values_of(b), SAMPLES, 0)
+            mark = "" if gap.low <= 0 <= gap.high else "**"
+            row.append(f"{mark}{gap.mean:+.{digits}f}{mark} [{gap.low:+.{digits}f}, {gap.high:+.{digits}f}]")
+        lines.append(f"| {_named(a.method)} − {_named(b.method)} | " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def _stages(methods: dict[str, Any]) -> str:
+    """Return |Spearman| and SSIM at every stage, from the last layer to all of them."""
+    shown = ("spearman-absolute", "ssim")
+    ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0])))
+    lines = ["| method | " + " | ".join(shown) + " |", "| --- |" + " --- |" * len(shown)]
+    for label, cell in ordered:
+        curves = [" ".join(f"{v:.2f}" for v in cell["variants"][name]["curve"][1:]) for name in shown]
+        lines.append(f"| {_named(label)} | " + " | ".join(curves) + " |")
     return "\n".join(lines)
 
 
@@ -63,15 +135,16 @@ def _named(label: str) -> str:
     )
 
 
-def _scores(metric: str, label: str, cell: dict[str, Any]) -> list[Score]:
+def _scores(metric: str, label: str, cell: dict[str, Any], images: int) -> list[Score]:
     found = []
     for variant, held in cell["variants"].items():
-        values = np.asarray([np.nan if v is None else v for v in held["values"]], float)
+        listed = held["values"][:images]
+        values = np.asarray([np.nan if v is None else v for v in listed], float)
         mean = interval(values, SAMPLES, 0)
         found.append(
             Score(
                 *(metric, variant, label, cell["baseline"], held["better"]),
-                *(mean.mean, mean.low, mean.high, mean.rows, held["values"], {}, 0.0),
+                *(mean.mean, mean.low, mean.high, mean.rows, listed, {}, 0.0),
             )
         )
     return found
