@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +15,8 @@ from onnxpath_cli.output import print_json, progress, say
 if TYPE_CHECKING:
     from onnxpath.evaluation.roar.study import Study
     from onnxpath.evaluation.training.train import Recipe
+    from onnxpath.report.evaluation.data import Facts
+    from onnxpath.runtime.model import Model
 
 
 def roar(
@@ -53,7 +54,9 @@ def roar(
     providers: Providers = "auto",
     json: Json = False,
 ) -> None:
-    """Retrain the model without the pixels that methods rank highest; write roar.json and roar.csv.
+    """Retrain the model without the pixels that methods rank highest.
+
+    Writes roar.html, roar.json and roar.csv: accuracy against the fraction removed.
 
     The model's structure is trained from scratch, in ONNX Runtime: clean, and for
     each method, percentage and seed. What is trained is kept in the folder at once:
@@ -65,11 +68,10 @@ def roar(
       onnxpath roar model.onnx train.npz test.npz --preprocess preprocess.toml \\
           --methods gradient --percents 50 --seeds 1 --epochs 2 -o roar/
     """
-    from json import dumps
-
     from onnxpath.errors import all_of
-    from onnxpath.files import write_bytes
+    from onnxpath.report.evaluation.roar import Retrained, write_roar
 
+    clock = time.perf_counter()
     numbers, recipe = all_of(
         lambda: _numbers(percents),
         lambda: _recipe(optimiser, rate, weight_decay, epochs, batch, decay_every, crop, flip, validation),
@@ -91,14 +93,34 @@ def roar(
     for _ in progress(study.run(), len(study.keys()) - len(study.points()), kind):
         pass
     result = study.result()
-    plain = {"command": shlex.join(["onnxpath", *sys.argv[1:]]), **result.as_dict()}
-    write_bytes(out / "roar.json", (dumps(plain, indent=1) + "\n").encode())
-    write_bytes(out / "roar.csv", result.to_csv().encode())
+    facts = _facts(study.model, preprocess, time.perf_counter() - clock)
+    shown = Retrained(result, facts, len(study.train.x), len(study.test.x), study.layout.positions)
+    page = write_roar(out, shown)
     if json:
-        print_json(plain)
+        print_json({"page": page, **result.as_dict()})
     else:
         say(result.to_text())
-        say(f"{out / 'roar.json'}: {len(result.points)} trainings")
+        say(f"{page}: {len(result.points)} trainings")
+
+
+def _facts(model: Model, preprocess: Path | None, seconds: float) -> Facts:
+    from dataclasses import asdict
+
+    from onnxpath.batch.preprocess import load_preprocess
+    from onnxpath.report import build
+    from onnxpath.report.evaluation.data import Facts
+    from onnxpath_cli.compare_runs import command, now
+
+    return Facts(
+        model=model.path.name if model.path else "(in memory)",
+        sha256=model.sha256 or "",
+        provider=model.provider,
+        versions=build.versions(),
+        preprocess=asdict(load_preprocess(preprocess)) if preprocess else {},
+        command=command(),
+        date=now(),
+        seconds=seconds,
+    )
 
 
 def _study(files: tuple[Path, Path, Path], how: tuple[Path | None, Path | None, str], **settings: Any) -> Study:

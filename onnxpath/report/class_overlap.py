@@ -77,7 +77,8 @@ def jaccard(masks: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
             both[row] += np.bitwise_count(part & own).sum(1, dtype=np.int64)
     own = np.diag(both)
     either = own[:, None] + own[None, :] - both
-    return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
+    found: NDArray[np.float64] = np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
+    return found
 
 
 def _summed_up(

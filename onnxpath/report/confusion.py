@@ -99,8 +99,9 @@ class Confusion:
 
     def _class(self, index: int, inputs: int, predicted: int) -> ClassAccuracy:
         right = self.pairs[index, index]
-        share = (right / inputs, *wilson(right, inputs)) if inputs else (None, None, None)
-        return ClassAccuracy(index, self.names[index], inputs, right, *share, predicted)
+        low, high = wilson(right, inputs) if inputs else (None, None)
+        share = right / inputs if inputs else None
+        return ClassAccuracy(index, self.names[index], inputs, right, share, low, high, predicted)
 
 
 class Calibration:

@@ -80,10 +80,12 @@ class Spread:
 
     def _index(self, value: float) -> int:
         # Powers of ten are exact in this direction alone: 0.29 / 0.01 is below 29.
-        return floor(value * 10**self._places if self._places >= 0 else value / 10**-self._places)
+        scale: int = 10 ** abs(self._places)
+        return floor(value * scale if self._places >= 0 else value / scale)
 
     def _edge(self, index: int) -> float:
-        return index / 10**self._places if self._places >= 0 else float(index * 10**-self._places)
+        scale: int = 10 ** abs(self._places)
+        return index / scale if self._places >= 0 else float(index * scale)
 
     def _join(self) -> None:
         self._places -= 1

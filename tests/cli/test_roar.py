@@ -27,6 +27,8 @@ def test_what_is_written_and_that_it_goes_on(tmp_path, folder):
     done = run(*command)
     assert done.code == 0 and "3 trainings" in done.out and "the run does not count" in done.out, done
     data = json.loads((tmp_path / "out" / "roar.json").read_text())
+    assert data["run"]["model"].endswith(".onnx") and data["run"]["preprocess"]["layout"] == "NCHW"
+    assert "below 90 %: the run does not count" in (tmp_path / "out" / "roar.html").read_text("utf-8")
     assert not data["counts"] and data["about"]["kind"] == "roar" and data["about"]["epochs"] == 1
     rows = list(csv.DictReader((tmp_path / "out" / "roar.csv").read_text().splitlines()))
     assert [row["method"] for row in rows] == ["clean", "gradient", "random"]

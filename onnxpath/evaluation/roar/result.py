@@ -77,6 +77,16 @@ class RoarResult:
         """All percentages that some point has."""
         return sorted({p.percent for p in self.points if p.method != CLEAN})
 
+    def interval(self, method: str, percent: float) -> tuple[float, float]:
+        """Return the ends of the 95 % t interval of the mean accuracy over seeds, NaN for fewer than two seeds."""
+        values = [p.accuracy for p in self.points if (p.method, p.percent) == (method, percent)]
+        mean, reach = (float(np.mean(values)) if values else math.nan), half_width(values)
+        return mean - reach, mean + reach
+
+    def clean_interval(self) -> tuple[float, float]:
+        """Return the same of the clean networks."""
+        return self.interval(CLEAN, 0.0)
+
     def to_text(self) -> str:
         """Return the table for a terminal or a Markdown page, accuracies in percent."""
         head = ["method", *(f"{q:g} %" for q in self.percents), "area", "seeds", "against random"]
@@ -151,6 +161,13 @@ def summed_up(points: Sequence[Point], baselines: Sequence[str], about: Mapping[
     return RoarResult(rows, mean, deviation(values), least, about, list(points))
 
 
+def half_width(values: Sequence[float]) -> float:
+    """Return half the width of the 95 % t interval of the mean, NaN for fewer than two values."""
+    if len(values) < 2:
+        return math.nan
+    return STUDENT[min(len(values) - 2, len(STUDENT) - 1)] * deviation(values) / math.sqrt(len(values))
+
+
 def deviation(values: Sequence[float]) -> float:
     """Return the standard deviation over seeds (n - 1), NaN for fewer than two."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
@@ -170,7 +187,7 @@ def _verdict(areas: Mapping[int, float], random: Mapping[int, float], sign: int)
     gains = [sign * (random[seed] - area) for seed, area in areas.items() if seed in random]
     if len(gains) < 2:
         return ""
-    reach = STUDENT[min(len(gains) - 2, len(STUDENT) - 1)] * deviation(gains) / math.sqrt(len(gains))
+    reach = half_width(gains)
     mean = float(np.mean(gains))
     return UNDECIDED if abs(mean) <= reach else BETTER if mean > 0 else WORSE
 
