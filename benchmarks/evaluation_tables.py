@@ -47,7 +47,7 @@ PAPERS_ORDER = (
     ("pathway-gradient:sparsity", "grad-cam"),
     ("pathway-gradient:sparsity", "pathway-gradient:selector"),
 )
-"""Beginnings of two labels: the first has the lower published LeRF, but for the last two pairs, which are about equal."""
+"""Beginnings of two labels: the first has the lower published LeRF, the last two pairs about the same."""
 
 CENTRE = "centre-gaussian"
 
