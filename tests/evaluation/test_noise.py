@@ -1,4 +1,4 @@
-"""Infidelity, max-sensitivity, concentration and randomised logit, by hand."""
+"""Infidelity, max-sensitivity, concentration and randomised logit, by hand and against slow plain versions."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,10 @@ from onnxpath.evaluation.explanation import Explanation, by_method
 from onnxpath.evaluation.metrics import METRICS
 from onnxpath.evaluation.similarity import spearman_absolute
 from onnxpath.evaluation.subject import Subject
-from tests.evaluation import linear
+from tests.evaluation import linear, slow
 from tests.models import sample, sample_images
+
+MODEL = sample("digits_cnn")
 
 
 def measure(name, subject, explanation, **options):
@@ -31,6 +33,40 @@ def test_the_gradient_of_a_linear_model_foresees_everything_at_any_scale():
     np.testing.assert_allclose(found["right"], 0, atol=1e-5)
     np.testing.assert_allclose(found["inverted"], 1)
     assert (found["random"] <= 1).all() and 0.5 < found["random"].mean() < 1
+
+
+def test_infidelity_is_the_slow_one():
+    subject = Subject.of(sample("digits_cnn"), sample_images()[:2])
+    explanation = by_method("gradient", subject)
+    found = measure("infidelity", subject, explanation, noise=0.2, draws=6)[""].values
+    draws = [np.random.default_rng([0, 4, draw]).standard_normal((2, 1, 256)) for draw in range(6)]
+    for row, x in enumerate(subject.x):
+        target = int(subject.target.values[row])
+        pushes = [0.2 * subject.x.std() * drawn[row].reshape(1, 16, 16) for drawn in draws]
+        forecast = np.array([(push.ravel() * explanation.planes[row, 0]).sum() for push in pushes])
+        moved = [(x - push).astype(np.float32) for push in pushes]
+        change = np.array(
+            [slow.score(MODEL, x, target, "logit") - slow.score(MODEL, m, target, "logit") for m in moved]
+        )
+        factors = np.linspace(0, 3, 3001)
+        errors = ((factors[:, None] * forecast - change) ** 2).mean(1)
+        assert errors.argmin() < 3000
+        assert found[row] == pytest.approx(errors.min() / (change**2).mean(), abs=1e-3)
+
+
+def test_max_sensitivity_is_the_slow_one():
+    subject = Subject.of(sample("digits_cnn"), sample_images()[:2])
+    explanation = by_method("gradient", subject)
+    found = measure("max-sensitivity", subject, explanation, radius=0.3, draws=4)[""].values
+    largest = [0.0, 0.0]
+    for draw in range(4):
+        pushed = 0.3 * subject.x.std() * np.random.default_rng([0, 5, draw]).uniform(-1, 1, (2, 1, 256))
+        for row in range(2):
+            one = Subject.of(MODEL, subject.x[row : row + 1] + pushed[row].reshape(1, 1, 16, 16).astype(np.float32))
+            aimed = one.with_target(subject.target.values[row : row + 1])
+            gap = by_method("gradient", aimed).planes[0] - explanation.planes[row]
+            largest[row] = max(largest[row], np.sqrt((gap**2).sum() / (explanation.planes[row] ** 2).sum()))
+    np.testing.assert_allclose(found, largest, rtol=1e-3)
 
 
 def test_the_gradient_of_a_linear_model_holds_still_and_its_product_with_the_input_moves_as_that_does():
