@@ -31,7 +31,7 @@ def configuration(job: Job, task: Task, seed: int) -> Any:
     """Return the resolved configuration of a run; files that are named in it stand there with a hash."""
     model = job.model
     return {
-        "model": {"file": model.path.name if model.path else None, "sha256": model.sha256 or _graph_hash(model)},
+        "model": {"file": model.path.name if model.path else None, "sha256": model_hash(model)},
         "inputs": {"count": len(job.items), "sha256": inputs_hash(job.items)},
         "preprocess": _plain(job.preprocess.as_dict()),
         "classes": {"count": len(job.classes), "sha256": _hash(json.dumps(job.classes).encode())},
@@ -93,7 +93,10 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _graph_hash(model: Model) -> str:
+def model_hash(model: Model, in_memory: bool = False) -> str:
+    """Return the hash of a model's file; of its graph where it came from none, or in_memory asks for that."""
+    if model.sha256 and not in_memory:
+        return model.sha256
     return _hash(model.graph.to_model().SerializeToString(deterministic=True))
 
 

@@ -9,7 +9,7 @@ from onnxpath.registry import Registry
 from onnxpath.report.prepare import Job
 from onnxpath.report.store import Store
 from onnxpath.report.units import Finished, Task, Unit
-from onnxpath.report.write import into
+from onnxpath.report.write import ARRAYS, into
 
 
 class Run:
@@ -43,6 +43,10 @@ class Run:
         """
         self.begin()
         self._store.commit(unit.number, unit.rows, unit.searched, unit.seconds, unit.run, unit.date, unit.notes)
+
+    def sweep(self, unit: int) -> None:
+        """Take away files of a unit that a worker was writing when it ended."""
+        self._store.sweep(f"{ARRAYS}/{unit:06d}")
 
     def step(self, count: int = 1) -> None:
         """Tell that so many more inputs are explained; to be called by the thread that the engine was called by."""

@@ -22,14 +22,19 @@ class Lock:
         self._mine = _this_process()
         self._take()
 
+    @property
+    def held(self) -> bool:
+        """Whether the folder is still there, and nobody else's."""
+        return _read(self.path) == self._mine
+
     def check(self) -> None:
         """Raise JobError where the folder is gone, or somebody else has taken it."""
-        if _read(self.path) != self._mine:
-            raise JobError(f"folder '{self.path.parent}' was removed or taken over during the run")
+        if not self.held:
+            raise lost(self.path.parent)
 
     def release(self) -> None:
         """Give the folder free."""
-        if _read(self.path) == self._mine:
+        if self.held:
             self.path.unlink(missing_ok=True)
 
     def _take(self) -> None:
@@ -49,6 +54,11 @@ class Lock:
             )
         write_bytes(self.path, json.dumps(self._mine).encode())
         self.check()
+
+
+def lost(folder: Path) -> JobError:
+    """Return the error of a run whose folder is gone, or somebody else's."""
+    return JobError(f"folder '{folder}' was removed or taken over during the run")
 
 
 def _this_process() -> dict[str, Any]:

@@ -51,9 +51,9 @@ class Store:
         self._lock = Lock(folder)
         try:
             self._refuse_another()
-            self._sweep()
+            self.sweep(".", f"{ARRAYS}/*", UNITS)
         except BaseException:
-            self.close()
+            self._free()
             raise
         self.finished = {u for u in range(len(range(0, count, unit))) if self._path(u).is_file()}
         self.notes: list[str] = []
@@ -62,7 +62,15 @@ class Store:
         self._read_timings()
 
     def close(self) -> None:
-        """Give the folder free; folders that the run made and left empty are taken away."""
+        """Give the folder free, without a configuration where there are no results of it.
+
+        Folders that the run made and left empty are taken away.
+        """
+        if self._lock.held and not self.finished and not (self.folder / ARRAYS).exists():
+            (self.folder / JOB).unlink(missing_ok=True)
+        self._free()
+
+    def _free(self) -> None:
         self._lock.release()
         for part in self._made:
             if part.is_dir() and not any(part.iterdir()):
@@ -141,6 +149,12 @@ class Store:
             if (folder := self.folder / name).is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
+    def sweep(self, *folders: str) -> None:
+        """Take away files that a killed process was writing, in such folders of the run's."""
+        for name in folders:
+            for path in self.folder.glob(f"{name}/.*{PART}"):
+                path.unlink(missing_ok=True)
+
     def _path(self, unit: int) -> Path:
         return self.folder / UNITS / f"{unit:06d}.jsonl"
 
@@ -159,12 +173,6 @@ class Store:
                 + "".join(f"  {line}\n" for line in told)
                 + "choose another folder, set these back to go on with that run, or delete the folder"
             )
-
-    def _sweep(self) -> None:
-        """Take away files that a killed run was writing."""
-        for name in (".", f"{ARRAYS}/*", UNITS):
-            for path in self.folder.glob(f"{name}/.*{PART}"):
-                path.unlink(missing_ok=True)
 
     def _append(self, text: str) -> None:
         path = self.folder / TIMINGS
