@@ -17,7 +17,6 @@ from onnxpath.batch.preprocess import Preprocess
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.report import data
 from onnxpath.report.colour import make_map
-from onnxpath.report.write import Write, save_arrays
 from onnxpath.runtime.feeds import TensorInfo
 from onnxpath.runtime.model import Model
 
@@ -171,17 +170,15 @@ def map_channel_axis(model: Model, preprocess: Preprocess) -> int | None:
     return None if rank != 4 else (2 if preprocess.layout == "NHWC" else 0)
 
 
-def finished_item(
-    write: Write, unit: int, result: Explained, names: Sequence[str], channel_axis: int | None
-) -> data.Item:
-    """Save one input's raw arrays and pathway in its unit's folder, and return its entry."""
+def finished_item(result: Explained, names: Sequence[str], channel_axis: int | None) -> data.Item:
+    """Return one input's entry. names: of the classes; channel_axis: see `maps`."""
     classes, parts = are_classes(result.logits), result.loaded.parts
     label = label_of(result.item, names or None) if classes else None
     known = (list(names) or list(result.item.classes or ())) if classes else []
     pathway = pathway_facts(result.pathway, known) if result.pathway else None
     if pathway and not classes:
         pathway.softmax = pathway.masked_softmax = None
-    item = data.Item(
+    return data.Item(
         name=result.item.name,
         file=str(result.item.path),
         label=data.ClassRef(*label) if label else None,
@@ -197,10 +194,13 @@ def finished_item(
         parts=[data.Part(*pair) for pair in zip(parts.names, parts.values, strict=True)] if parts else [],
         shown=result.loaded.shown,
     )
+
+
+def raw_arrays(result: Explained) -> dict[str, NDArray[Any]]:
+    """Return what is kept of an input's results: maps, logits, the pathway, and the names of its tokens or features."""
     arrays = {f"map_{name}": value for name, value in result.maps.items()} | {"logits": result.logits}
-    if parts is not None:
+    if (parts := result.loaded.parts) is not None:
         arrays[parts.kind] = np.array(parts.names)
     if result.pathway is not None:
         arrays |= result.pathway.packed()
-    item.arrays = save_arrays(write, unit, item, arrays)
-    return item
+    return arrays

@@ -19,7 +19,7 @@ from onnxpath.batch.preprocess import Preprocess
 from onnxpath.report import build
 from onnxpath.report.data import Failure
 from onnxpath.report.plain import compact
-from onnxpath.report.write import Write
+from onnxpath.report.write import Write, save_arrays
 from onnxpath.runtime.model import Model
 
 
@@ -112,7 +112,8 @@ def _add(
         found.rows.append(compact(Failure(result.item.name, result.error)))
         found.seconds.append(0.0)
         return
-    found.rows.append(compact(build.finished_item(write, found.number, result, classes, axis)))
+    item = build.finished_item(result, classes, axis)
+    found.rows.append(save_arrays(write, found.number, item, build.raw_arrays(result)))
     found.seconds.append(result.seconds)
     found.searched |= {**before, **result.searched}
 

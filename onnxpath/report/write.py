@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from onnxpath.files import npz_bytes, printable, unwritable, write_bytes, write_pieces
 from onnxpath.report.data import Item, PageData
 from onnxpath.report.page import render
-from onnxpath.report.plain import as_plain, json_pieces
+from onnxpath.report.plain import compact, json_pieces
 
 DATA, ARRAYS = "report.json", "arrays"
 
@@ -70,15 +67,17 @@ def into(folder: Path) -> Write:
 def save_arrays(write: Write, unit: int, item: Item, arrays: Mapping[str, NDArray[Any]]) -> str:
     """Write an item's raw arrays as arrays/<number of its unit>/<name>.npz with a JSON of its facts beside it.
 
-    Returns the .npz's path relative to the folder, with forward slashes, to be kept in `item.arrays`.
+    The .npz's path relative to the folder, with forward slashes, is kept in `item.arrays`. Returns the item's row: its
+    JSON text on one line.
     """
     stem = f"{ARRAYS}/{unit:06d}/{file_stem(item.name)}"
-    named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
-    facts = as_plain(replace(item, arrays=f"{stem}.npz"))
-    facts["contents"] = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in named.items()}
-    write(f"{stem}.npz", npz_bytes(named))
-    write(f"{stem}.json", (json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"))
-    return f"{stem}.npz"
+    item.arrays = f"{stem}.npz"
+    row = compact(item)
+    contents = {name: {"dtype": str(array.dtype), "shape": array.shape} for name, array in arrays.items()}
+    write(f"{stem}.npz", npz_bytes(arrays))
+    # The row again, with one more field.
+    write(f"{stem}.json", f'{row[:-1]}, "contents": {compact(contents)}}}\n'.encode())
+    return row
 
 
 def file_stem(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A run that keeps what is finished: stopped, full disks, other configurations, two at once, more than a page shows."""
+"""A run that keeps what is finished: stopped, full disks, other configurations, two at once."""
 
 import json
 import os
@@ -16,14 +16,13 @@ from benchmarks.resume import hashes, make_inputs
 from onnxpath import files
 from onnxpath.batch import explain
 from onnxpath.errors import InputError, JobError
-from onnxpath.report import build, finish
+from onnxpath.report import build
 from onnxpath.report.data import Item
 from onnxpath.report.lock import LOCK, Lock
-from onnxpath.report.plain import compact
 from onnxpath.report.prepare import prepare
 from onnxpath.report.restore import restored
 from onnxpath.report.store import differences
-from onnxpath.report.write import into
+from onnxpath.report.write import into, save_arrays
 from onnxpath.typed import read_as
 from tests.models import FOLDER, sample
 
@@ -161,22 +160,13 @@ def test_a_lock_of_a_process_that_is_gone_is_passed_over(tmp_path):
         Lock(tmp_path)
 
 
-def test_a_larger_run_has_all_numbers_and_the_first_pictures(tmp_path, monkeypatch):
-    monkeypatch.setattr(finish, "MOST_SHOWN", 11)
-    monkeypatch.setattr(finish, "FIRST_SHOWN", 3)
-    made = go(FOLDER / "images", tmp_path)
-    page, data = made.page.read_text("utf-8"), json.loads(made.data.read_text("utf-8"))
-    assert page.count("<article") == 3 and "the first 3 of 12" in page
-    assert len(data["items"]) == 12 == data["summary"]["explained"] == made.explained
-    assert "<b>12</b> inputs explained" in page
-
-
 def test_what_the_page_shows_is_what_was_computed(tmp_path):
     """Pictures and maps are read again: nothing of them is lost on the way."""
     job = prepare(CNN, [FOLDER / "images"], tmp_path, PREPROCESS, "cpu", options=lambda: {"gradient": {}})
     (found, *_) = explain.explain_items(job.model, job.items[:1], job.preprocess, job.options)
-    fresh = build.finished_item(into(tmp_path), 0, found, job.classes, 0)
-    (again,) = restored(job, [(0, read_as(Item, json.loads(compact(fresh))))], ValueError)
+    fresh = build.finished_item(found, job.classes, 0)
+    row = save_arrays(into(tmp_path), 0, fresh, build.raw_arrays(found))
+    (again,) = restored(job, [(0, read_as(Item, json.loads(row)))], ValueError)
     assert again == fresh and len(again.maps) == 1
     np.testing.assert_array_equal(again.shown, fresh.shown)
     np.testing.assert_array_equal(again.maps[0].values, fresh.maps[0].values)

@@ -10,6 +10,7 @@ from onnxpath import files
 from onnxpath.errors import JobError
 from onnxpath.files import write_bytes
 from onnxpath.report import write
+from onnxpath.report.plain import compact
 from onnxpath.report.write import check_writable, file_stem, into, save_arrays, write_report
 
 from . import samples
@@ -75,13 +76,15 @@ def test_a_report_that_cannot_be_drawn_writes_nothing(tmp_path):
 def test_arrays_and_their_json(tmp_path):
     item = samples.item(1)
     values = np.random.default_rng(0).normal(size=(3, 4, 4)).astype(np.float32)
-    path = save_arrays(into(tmp_path), 7, item, {"gradient": values, "logits": np.arange(3)})
-    assert path.startswith("arrays/000007/")
+    row = save_arrays(into(tmp_path), 7, item, {"gradient": values, "logits": np.arange(3)})
+    path = item.arrays
+    assert path.startswith("arrays/000007/") and row == compact(item)
     with np.load(tmp_path / path) as loaded:
         np.testing.assert_array_equal(loaded["gradient"], values)
     facts = json.loads((tmp_path / path).with_suffix(".json").read_text(encoding="utf-8"))
-    assert facts["arrays"] == path and facts["name"] == item.name
-    assert facts["contents"]["gradient"] == {"dtype": "float32", "shape": [3, 4, 4]}
+    contents = facts.pop("contents")
+    assert facts == json.loads(row) and facts["arrays"] == path and facts["name"] == item.name
+    assert contents["gradient"] == {"dtype": "float32", "shape": [3, 4, 4]} and list(contents) == ["gradient", "logits"]
 
 
 @pytest.mark.parametrize(
