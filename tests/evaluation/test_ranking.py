@@ -31,8 +31,9 @@ def test_the_right_map_beats_chance_and_chance_beats_the_inverted_map(name):
         for kind, explanation in linear.explanations(subject, weights).items()
     }
     sign = 1 if metric.better == HIGHER else -1
-    assert (sign * found["perfect"] > sign * found["inverted"]).all()
-    assert sign * found["perfect"].mean() > sign * found["random"].mean() > sign * found["inverted"].mean()
+    # In every row, not on average.
+    assert (sign * found["perfect"] > sign * found["random"]).all()
+    assert (sign * found["random"] > sign * found["inverted"]).all()
 
 
 def test_correlations_of_the_right_map_are_one():
