@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ LARGEST = 256
 # Colours of a map. A noisy map of 224 px takes 33 KB in 255 colours and 12 KB in 21 (a tenth of the limit each),
 # which is what lets 400 of them fit a page of 12 MB. As PNG they would take a fifth more.
 FINE, COARSE = 255, 21
+# Small pictures in a row of a sheet.
+SHEET_COLUMNS = 8
 
 
 def map_png(values: NDArray[Any], limit: float) -> bytes:
@@ -26,22 +29,54 @@ def map_png(values: NDArray[Any], limit: float) -> bytes:
 
     values: float (H, W) or (L,). limit: the value that gets the full colour.
     """
-    return _encode(_map_image(values, limit, FINE), "PNG", optimize=True)
+    image = Image.fromarray(colour_index(np.atleast_2d(values), limit, FINE)).convert("P")
+    image.putpalette(palette(FINE).tobytes())
+    return _encode(image, "PNG", optimize=True)
 
 
 def map_uri(values: NDArray[Any], limit: float, levels: int = FINE) -> str:
     """Return a map (H, W) as a lossless WebP data URI in `levels` colours, averaged down to at most LARGEST."""
     shrunk = shrink(np.asarray(values, dtype=np.float64))
-    return _uri(_encode(_map_image(shrunk, limit, levels).convert("RGB"), "WEBP", lossless=True, quality=20), "webp")
+    image = Image.fromarray(palette(levels)[colour_index(shrunk, limit, levels)])
+    return _uri(_encode(image, "WEBP", lossless=True, quality=20, method=_effort(image)), "webp")
 
 
 def picture_uri(shown: NDArray[np.uint8]) -> str:
     """Return a picture uint8 (H, W, 3) as a WebP data URI: exact where tiny, otherwise at most LARGEST and lossy."""
     image = Image.fromarray(np.ascontiguousarray(shown))
     if max(image.size) <= TINY:
-        return _uri(_encode(image, "WEBP", lossless=True), "webp")
+        return _uri(_encode(image, "WEBP", lossless=True, quality=20, method=_effort(image)), "webp")
     image.thumbnail((LARGEST, LARGEST), Image.Resampling.BILINEAR)
     return _uri(_encode(image, "WEBP", quality=80), "webp")
+
+
+def sheet_uri(pictures: Sequence[NDArray[np.uint8] | None]) -> str | None:
+    """Return small square cuts of pictures side by side on one, SHEET_COLUMNS in a row; None where none has one.
+
+    pictures: uint8 (H, W, 3) each, or None, which leaves its place grey. A cut's side is that of the sheet over
+    SHEET_COLUMNS.
+    """
+    known = [min(picture.shape[:2]) for picture in pictures if picture is not None]
+    if not known:
+        return None
+    side = min(TINY, max(known))
+    sheet = Image.new("RGB", (side * SHEET_COLUMNS, side * -(-len(pictures) // SHEET_COLUMNS)), (128, 128, 128))
+    for place, picture in enumerate(pictures):
+        if picture is not None:
+            row, column = divmod(place, SHEET_COLUMNS)
+            sheet.paste(_cut(picture, side), (column * side, row * side))
+    return _uri(_encode(sheet, "WEBP", quality=80, method=2), "webp")
+
+
+def _cut(picture: NDArray[np.uint8], side: int) -> Image.Image:
+    """The middle of a picture, as a square of `side` pixels."""
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    if image.size == (side, side):
+        return image
+    inner = min(image.size)
+    left, top = (image.width - inner) / 2, (image.height - inner) / 2
+    box = (left, top, left + inner, top + inner)
+    return image.resize((side, side), Image.Resampling.BILINEAR, box, reducing_gap=2.0)
 
 
 def shrink(values: NDArray[Any]) -> NDArray[Any]:
@@ -55,11 +90,9 @@ def shrink(values: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(sums / counts)
 
 
-def _map_image(values: NDArray[Any], limit: float, levels: int) -> Image.Image:
-    index = colour_index(np.atleast_2d(values), limit, levels)
-    image = Image.fromarray(index).convert("P")
-    image.putpalette(palette(levels).tobytes())
-    return image
+def _effort(image: Image.Image) -> int:
+    """How hard WebP tries: tiny images take a third of the time with the least, and a tenth more room."""
+    return 0 if max(image.size) <= TINY else 4
 
 
 def _encode(image: Image.Image, kind: str, **options: Any) -> bytes:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
+import onnxpath.progress as progress
 from onnxpath.files import printable
-from onnxpath.report import build, data
+from onnxpath.report import beside, build, data
 from onnxpath.report.class_overlap import class_overlap
 from onnxpath.report.data import Failure
 from onnxpath.report.figures import Figures
 from onnxpath.report.followed import conserved
-from onnxpath.report.plain import compact
 from onnxpath.report.prepare import Job
 from onnxpath.report.restore import restored
 from onnxpath.report.store import Store
 from onnxpath.report.units import now
 from onnxpath.report.write import DATA, write_report
-
-MOST_SHOWN, FIRST_SHOWN = 1000, 200
-"""A page shows all inputs of a run of at most so many, and so many of a larger one: a picture takes 10 to 50 KB."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +41,15 @@ def finish(
 ) -> Reported:
     """Write page and data from what is in the folder."""
     figures, failures, shown = Figures(), list[Failure](), list[tuple[int, data.Item]]()
-    for index, text in store.texts():
-        row = store.row(index, text, printable(job.items[index].name))
-        if isinstance(row, Failure):
-            failures.append(row)
-            continue
-        figures.add(row, index, store.timed(index))
-        if len(shown) < MOST_SHOWN:
-            shown.append((index, row))
+    large = len(job.items) > beside.INLINE
+    rows = _explained(job, store, figures, failures, large)
+    if large:
+        beside.write_index(job, store, rows)
+    else:
+        shown = [(number, replace(row, seconds=store.timed(number), number=number)) for number, row in rows]
     if not figures.count:
         store.forget()
+        beside.forget(job.out)
         return Reported(None, None, len(job.items), 0, failures, job.warnings)
     # Only now: whether rows go together is found out on the first batch.
     facts = build.model_facts(job.model, output)
@@ -64,29 +59,46 @@ def finish(
         title=title or f"{facts.path} on {len(job.items)} inputs",
         model=facts,
         run=_run_facts(job, command, {"load": loading, "run": store.seconds}),
-        items=restored(
-            job,
-            [
-                (index, replace(row, seconds=store.timed(index)))
-                for index, row in shown[: MOST_SHOWN if figures.count <= MOST_SHOWN else FIRST_SHOWN]
-            ],
-            store.damaged,
-        ),
+        items=restored(job, shown, store.damaged),
         failures=failures,
         warnings=job.warnings,
         conservation=conserved(job.model, job.items, job.preprocess, job.options, target, output),
         class_overlap=class_overlap(job.out, figures),
         figures=figures,
+        beside=large,
     )
     page = write_report(job.out, made, _rows(store))
     return Reported(page, job.out / DATA, len(job.items), figures.count, failures, job.warnings)
 
 
+def _explained(
+    job: Job, store: Store, figures: Figures, failures: list[Failure], large: bool
+) -> Iterator[tuple[int, data.Item]]:
+    """Yield (number, item) of every input that was explained; all are counted, and failed ones collected, on the way.
+
+    large: whether the data files of each unit are written, too.
+    """
+    for unit, lines in groupby(store.texts(), lambda line: line[0] // store.unit):
+        span, texts = store.span(unit), [text for _, text in lines]
+        rows = [store.row(n, text, printable(job.items[n].name)) for n, text in zip(span, texts, strict=True)]
+        if large:
+            beside.write_unit(job, store, unit, texts, rows)
+            progress.tell("page", span.stop, store.count)
+        for number, row in zip(span, rows, strict=True):
+            if isinstance(row, Failure):
+                failures.append(row)
+            else:
+                figures.add(row, number, store.timed(number))
+                yield number, row
+
+
 def _rows(store: Store) -> Iterator[str]:
+    """Yield the JSON text of every input that was explained, with its seconds, which rows are kept without."""
     for index, text in store.texts():
-        row: dict[str, Any] = json.loads(text)
-        if "error" not in row:
-            yield compact(row | {"seconds": store.timed(index)})
+        # Inside of a text a quotation mark is escaped, so that these are keys.
+        if '"error":' not in text:
+            seconds = store.timed(index)
+            yield text if seconds is None else text.replace('"seconds": null', f'"seconds": {seconds!r}', 1)
 
 
 def _run_facts(job: Job, command: str, seconds: dict[str, float]) -> data.RunFacts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from onnxpath.report.data import Item, PageData
@@ -46,19 +47,28 @@ def size_of(item: Item) -> tuple[int, int] | None:
     return (planes[0][1], planes[0][0]) if planes else None
 
 
+def numbered(items: Sequence[Item]) -> Iterator[tuple[int, Item]]:
+    """Yield (number, item): the places of the inputs in their run, which their anchors are made of."""
+    return ((place if item.number is None else item.number, item) for place, item in enumerate(items))
+
+
 def all_pictures(report: PageData) -> list[Stored]:
     """Encode every picture and every map (H, W) of a page."""
     levels = map_levels(report)
+    return [stored for number, item in numbered(report.items) for stored in item_pictures(number, item, levels)]
+
+
+def item_pictures(number: int, item: Item, levels: int) -> list[Stored]:
+    """Encode the picture and the maps (H, W) of input `number`, large maps in so many colours."""
+    size = size_of(item)
+    if size is None:
+        return []
     stored = []
-    for index, item in enumerate(report.items):
-        size = size_of(item)
-        if size is None:
-            continue
-        if item.shown is not None:
-            stored.append(Stored(shown_name(index), picture_uri(item.shown), *size, max(size) <= TINY))
-        for number, entry in enumerate(item.maps):
-            if entry.values is not None and entry.values.ndim == 2:
-                tiny = max(entry.values.shape) <= TINY
-                uri = map_uri(entry.values, entry.limit, FINE if tiny else levels)
-                stored.append(Stored(map_name(index, number), uri, *size, tiny))
+    if item.shown is not None:
+        stored.append(Stored(shown_name(number), picture_uri(item.shown), *size, max(size) <= TINY))
+    for place, entry in enumerate(item.maps):
+        if entry.values is not None and entry.values.ndim == 2:
+            tiny = max(entry.values.shape) <= TINY
+            uri = map_uri(entry.values, entry.limit, FINE if tiny else levels)
+            stored.append(Stored(map_name(number, place), uri, *size, tiny))
     return stored

@@ -1,4 +1,4 @@
-"""The page in a real browser: no errors, no requests, every picture drawn, filters that work without script."""
+"""The page in a real browser: no errors, no requests, every picture drawn, with and without its script."""
 
 import shutil
 
@@ -85,25 +85,13 @@ def test_pictures_on_the_page_have_the_colours_of_the_data(open_page):
         assert np.abs(seen - colours.astype(int)[1:-1, 1:-1]).max() <= 3, selector
 
 
-def test_filters_show_only_what_they_say(open_page):
-    report = samples.report(12)
-    page = open_page(report)
-    counts = {
-        "kept": sum(item.pathway.kept for item in report.items),
-        "changed": sum(not item.pathway.kept for item in report.items),
-        "wrong": sum(not item.correct for item in report.items),
-        "warned": sum(bool(item.warnings) for item in report.items),
-    }
-    for name, count in counts.items():
-        page.locator(f"label:has(#filter-{name})").click()
-        assert page.locator("article:visible").count() == count == page.locator(".tiles li:visible").count()
-    page.locator(".filters label").first.click()
-    assert page.locator("article:visible").count() == 12
-
-
-def test_tiles_lead_to_their_inputs(open_page):
-    page = open_page(samples.report(12))
+def test_without_scripts_everything_is_there(browser, tmp_path):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(write_report(tmp_path, samples.report(12)).as_uri())
+    assert page.locator("article:visible").count() == 12 == page.locator(".tiles li:visible").count()
+    assert page.locator("form:visible, dialog:visible, button:visible").count() == 0
     page.locator(".tiles a").nth(7).click()
     assert page.url.endswith("#item-7")
-    box = page.locator("#item-7").bounding_box()
-    assert 0 <= box["y"] < 900
+    assert 0 <= page.locator("#item-7").bounding_box()["y"] < 900
+    context.close()

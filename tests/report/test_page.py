@@ -1,5 +1,8 @@
 """The page as text: every section on none, one and many inputs, nothing unescaped, nothing fetched, not too large."""
 
+import base64
+import hashlib
+import json
 import re
 from html.parser import HTMLParser
 
@@ -71,16 +74,20 @@ def test_page_is_whole_and_fetches_nothing(name):
     assert sum(tag == "article" for tag, _ in page.tags) == len(report.items)
 
 
-def check_page(html):
-    """Read a page and check what every page keeps to: unique ids, no script, nothing fetched, pictures named."""
+def check_page(html, elsewhere=False):
+    """Read a page and check what every page keeps to: unique ids, one script, nothing fetched, pictures named.
+
+    elsewhere: whether inputs are in data files, so that links to them lead to what the script shows.
+    """
     page = read(html)
+    check_scripts(html)
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
-    assert not [tag for tag, _ in page.tags if tag in ("script", "img", "iframe", "object")]
+    assert not [tag for tag, _ in page.tags if tag in ("img", "iframe", "object", "base", "embed")]
     for tag, attrs in page.tags:
         target = attrs.get("href") or attrs.get("src") or ""
         assert not re.match(r"(https?:)?//", target), target
-        if target.startswith("#"):
+        if target.startswith("#") and not (elsewhere and target.startswith("#item-")):
             assert target[1:] in ids, f"{tag} leads to {target}, which is not there"
         if tag == "svg" and attrs.get("aria-hidden") != "true":
             assert attrs["role"] == "img" and attrs["aria-label"]
@@ -88,10 +95,25 @@ def check_page(html):
     return page
 
 
+def check_scripts(html):
+    """One script at most, the one whose hash the policy names; another script element holds data."""
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    found = re.findall(r"<script([^>]*)>(.*?)</script", html, re.DOTALL)
+    run = [text for attrs, text in found if not attrs]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in run]
+    assert rules.get("script-src", "") == " ".join(f"'sha256-{one}'" for one in hashes)
+    data = [text for attrs, text in found if attrs == ' type="application/json" id="index"']
+    assert len(run) <= 1 and len(run) + len(data) == html.count("<script")
+    return json.loads(data[0]) if data else None
+
+
 def test_what_users_supply_is_escaped():
     html = render(samples.unusual())
-    assert samples.NASTY not in html and "<script" not in html and "<img" not in html
-    assert samples.NASTY in read(html).text
+    index = check_scripts(html)
+    assert samples.NASTY not in html and "<img" not in html and samples.NASTY in read(html).text
+    assert index["rows"][0][1] == samples.NASTY
 
 
 def test_numbers_of_an_input_are_on_the_page():

@@ -1,41 +1,34 @@
-"""A compact index of all inputs, with filters that need no script."""
+"""A compact index of all inputs; a script filters and sorts it. Without one a small run's is there in its order."""
 
 from typing import Any
 
 from onnxpath.report.data import Item, Report
-from onnxpath.report.pictures import shown_name, size_of
+from onnxpath.report.index import index_pieces
+from onnxpath.report.pictures import numbered, shown_name, size_of
 from onnxpath.report.section import section
 from onnxpath.report.template import render_template
-
-# Filter -> its label; an input has a filter's tag when it belongs to it.
-FILTERS = {"kept": "prediction kept", "changed": "prediction changed", "wrong": "wrong", "warned": "with warnings"}
-
-
-def tags(item: Item) -> list[str]:
-    """Return the filters that an input belongs to."""
-    path = item.pathway
-    belongs = {
-        "kept": path is not None and path.kept,
-        "changed": path is not None and not path.kept,
-        "wrong": item.correct is False,
-        "warned": bool(item.warnings),
-    }
-    return [name for name in FILTERS if belongs[name]]
 
 
 @section("gallery", "Inputs at a glance", order=40)
 def gallery(report: Report) -> str:
-    """One tile per input that leads to its place on the page."""
-    tiles: list[dict[str, Any]] = [
-        {
-            "index": index,
-            "item": item,
-            "tags": tags(item),
-            "size": size_of(item),
-            "picture": shown_name(index) if item.shown is not None else None,
-        }
-        for index, item in enumerate(report.items)
-    ]
-    counts = [(name, label, sum(name in tile["tags"] for tile in tiles)) for name, label in FILTERS.items()]
-    filters = [entry for entry in counts if entry[2]]
-    return render_template("gallery.html", tiles=tiles, filters=filters, explained=report.figures.count)
+    """One tile per input that leads to its card; of a large run an empty place for them."""
+    inputs = list(numbered(report.items))
+    return render_template(
+        "gallery.html",
+        tiles=[_tile(number, item) for number, item in inputs],
+        index="" if report.beside else "".join(index_pieces(inputs)),
+        explained=report.figures.count,
+    )
+
+
+def _tile(number: int, item: Item) -> dict[str, Any]:
+    return {
+        "number": number,
+        "name": item.name,
+        "class": item.predictions[0].name if item.predictions else "",
+        "wrong": item.correct is False,
+        "changed": item.pathway is not None and not item.pathway.kept,
+        "warned": bool(item.warnings),
+        "size": size_of(item),
+        "picture": shown_name(number) if item.shown is not None else None,
+    }
