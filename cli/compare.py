@@ -12,6 +12,7 @@ from onnxpath_cli.job import go_through, leave, prepare
 from onnxpath_cli.options import (
     ClassNames,
     Json,
+    MethodOptions,
     OutFolder,
     Output,
     PreprocessFile,
@@ -22,6 +23,10 @@ from onnxpath_cli.options import (
     Sparsity,
     Steps,
     Target,
+    TokenizerFile,
+    Wrt,
+    methods,
+    several,
 )
 
 if TYPE_CHECKING:
@@ -43,21 +48,21 @@ def compare(
         list[Path] | None,
         Argument(metavar="INPUTS", help="Of two models: png jpg webp bmp npy npz or folders.", show_default=False),
     ] = None,
-    method: Annotated[
-        list[str] | None,
-        Option("--method", help=f"Attribution method; repeat for more. Default {' and '.join(DEFAULT_METHODS)}."),
-    ] = None,
+    method: Annotated[list[str] | None, methods(DEFAULT_METHODS)] = None,
     selector: Selector = "neuron-mct",
     sparsity: Sparsity = 0.9,
     scope: Scope = "global",
     seed: Seed = 0,
     steps: Steps = 50,
+    option: MethodOptions = None,
     threshold: Annotated[
         float, Option("--threshold", help="Relative difference from which a layer counts as diverging.")
     ] = 0.05,
     target: Target = None,
     output: Output = None,
     preprocess: PreprocessFile = None,
+    tokenizer: TokenizerFile = None,
+    wrt: Wrt = None,
     classes: ClassNames = None,
     rules: Annotated[
         str | None,
@@ -84,14 +89,15 @@ def compare(
     from onnxpath.batch.compare import Pair, compare_items, settings
     from onnxpath.errors import all_of
 
-    methods = list(dict.fromkeys(method or DEFAULT_METHODS))
+    names = several(method, DEFAULT_METHODS)
     job = prepare(
         *(one, inputs or [], out, preprocess, providers, classes, output),
         options=lambda: all_of(
-            lambda: fitting(other, providers, rules),
-            lambda: settings(methods, selector, sparsity, scope, threshold, steps, seed),
+            lambda: fitting(other, providers, rules, wrt),
+            lambda: settings(names, selector, sparsity, scope, threshold, steps, seed, option or ()),
         ),
-        loads=lambda: fitting(one, providers, rules),
+        loads=lambda: fitting(one, providers, rules, wrt),
+        tokenizer=tokenizer,
     )
     second, chosen = job.options
     pair = Pair.of(job.model, second, chosen, target, output)

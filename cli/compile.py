@@ -68,13 +68,13 @@ def compile(
       onnxpath compile model.onnx --sparsity 0.95 -o explainer.onnx
     """
     from onnxpath.attribution.methods import METHODS
-    from onnxpath.attribution.options import given_options
     from onnxpath.batch.preprocess import load_preprocess
     from onnxpath.errors import all_of
     from onnxpath.explainer.compile import check_exportable
     from onnxpath.explainer.compile import compile as compiled
     from onnxpath.explainer.page import write_page
     from onnxpath.graph.load import save_model
+    from onnxpath.options import read_pairs
     from onnxpath.report.write import check_writable
     from onnxpath.runtime.model import load
 
@@ -91,7 +91,8 @@ def compile(
     )
     check_exportable(chosen)
     own = {"selector": selector, "sparsity": sparsity, "scope": scope}
-    settings = {k: v for k, v in own.items() if k in chosen.defaults} | given_options(chosen, option or [])
+    (given,) = read_pairs([chosen.options], option or [])
+    settings = {k: v for k, v in own.items() if k in chosen.defaults} | given
     entry = int(target) if target.lstrip("-").isdecimal() else target
     laid_over = overlay or web is not None
     made = compiled(loaded, method, entry, output, opset=opset, preprocess=preprocess, overlay=laid_over, **settings)

@@ -20,6 +20,7 @@ from onnxpath_cli.options import (
     Selector,
     Sparsity,
     Target,
+    several,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def decode(
     out: OutFolder,
     network: Annotated[
         list[str] | None,
-        Option("--network", help="original, active or pathway; repeat to compare. Default pathway."),
+        Option("--network", help="original, active or pathway; commas between, or repeat. Default pathway."),
     ] = None,
     selector: Selector = "neuron-mct",
     sparsity: Sparsity = 0.9,
@@ -76,7 +77,7 @@ def decode(
     checks = (
         partial(pathway_options, selector, sparsity, scope, seed),
         partial(Climb, steps, learning_rate, parametrisation, decay, jitter, start, seed),
-        partial(check_networks, network or ["pathway"]),
+        partial(check_networks, several(network, ["pathway"])),
     )
 
     job = prepare(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import shlex
 import sys
 import time
@@ -14,7 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from onnxpath_cli.job import leave, prepare
-from onnxpath_cli.options import Inputs, Json, ModelPath, OutFolder, Output, PreprocessFile, Providers, Rules, Target
+from onnxpath_cli.options import (
+    VARIANTS,
+    Inputs,
+    Json,
+    MethodOptions,
+    ModelPath,
+    OutFolder,
+    Output,
+    PreprocessFile,
+    Providers,
+    Rules,
+    Target,
+    methods,
+    several,
+)
 from onnxpath_cli.output import print_json, progress, say
 
 if TYPE_CHECKING:
@@ -23,22 +36,33 @@ if TYPE_CHECKING:
     from onnxpath.evaluation.subject import Subject
     from onnxpath.report.prepare import Job
 
-DEFAULT_METHODS = "pathway-gradient,gradient"
-DEFAULT_METRICS = "lerf,morf,deletion,insertion"
+DEFAULT_METHODS = ["pathway-gradient", "gradient"]
+DEFAULT_METRICS = ["lerf", "morf", "deletion", "insertion"]
 
 
 def evaluate(
     model: ModelPath,
     inputs: Inputs,
     out: OutFolder,
-    methods: Annotated[
-        str, Option("--methods", help="Attribution methods, with commas between; options as name:option=value.")
-    ] = DEFAULT_METHODS,
-    metrics: Annotated[
-        str, Option("--metrics", help="Metrics, with commas between: `onnxpath list metrics`.")
-    ] = DEFAULT_METRICS,
-    options: Annotated[
-        list[str] | None, Option("--set", help="Option of the metrics as name=value; repeat for more.")
+    method: Annotated[list[str] | None, methods(DEFAULT_METHODS, VARIANTS)] = None,
+    option: MethodOptions = None,
+    metric: Annotated[
+        list[str] | None,
+        Option(
+            "--metric",
+            "--metrics",
+            help="Metrics of `onnxpath list metrics`, with commas between; or repeat. "
+            f"Default {', '.join(DEFAULT_METRICS)}.",
+        ),
+    ] = None,
+    metric_option: Annotated[
+        list[str] | None,
+        Option(
+            "--metric-option",
+            "--set",
+            help="NAME=VALUE of the metrics, as in `onnxpath list metrics`; repeat for more.",
+            metavar="NAME=VALUE",
+        ),
     ] = None,
     boxes: Annotated[
         Path | None, Option("--boxes", help="CSV of objects: file,x0,y0,x1,y1 in pixels of the file.")
@@ -66,25 +90,26 @@ def evaluate(
     \b
     Example:
       onnxpath evaluate model.onnx images/ --preprocess preprocess.toml \\
-          --methods gradient,pathway-gradient --metrics lerf,deletion -o scores/
+          --methods gradient,lrp --option composite=epsilon-plus \\
+          --metrics lerf,deletion --metric-option steps=10,50 -o scores/
     """
     from onnxpath.batch.boxes import read_boxes
     from onnxpath.batch.fit import check_attribution
     from onnxpath.errors import all_of
-    from onnxpath.evaluation.plan import check_located, check_names, plan
+    from onnxpath.evaluation.plan import check_located, plan
     from onnxpath.report.evaluation.page import write_evaluation
 
-    labels_of_methods, names = _split(methods), _split(metrics)
+    labels, names = several(method, DEFAULT_METHODS), several(metric, DEFAULT_METRICS)
 
     def checked() -> dict[str, Any]:
-        given = _parse(options or [])
-        *_, found, read = all_of(
-            lambda: check_names(labels_of_methods, names, given),
-            lambda: check_located(names, boxes is not None, masks is not None),
+        given = _named(metric_option or [])
+        found, read, _, chosen = all_of(
             lambda: read_boxes(boxes) if boxes else None,
             lambda: _read_masks(masks) if masks else None,
+            lambda: check_located(names, boxes is not None, masks is not None),
+            lambda: _methods(labels, option or [], names, given),
         )
-        return {"options": given, "boxes": found, "masks": read}
+        return {"methods": chosen, "options": given, "boxes": found, "masks": read}
 
     clock = time.perf_counter()
     job = prepare(
@@ -96,7 +121,7 @@ def evaluate(
         output=output,
         rules=rules,
         options=checked,
-        fits=lambda loaded: check_attribution(loaded, [m.partition(":")[0] for m in labels_of_methods], target, output),
+        fits=lambda loaded: check_attribution(loaded, [label.partition(":")[0] for label in labels], target, output),
     )
     kept, x, failures = _read(job)
     if not kept:
@@ -104,7 +129,7 @@ def evaluate(
     subject = _subject(job, kept, x, target, output, seed)
     if correct_only:
         subject = _correct(subject, kept)
-    planned = plan(subject, labels_of_methods, names, samples, job.options["options"])
+    planned = plan(subject, job.options["methods"], names, samples, job.options["options"])
     for _ in progress(planned.run(), planned.length, "evaluate"):
         pass
     result = planned.result()
@@ -119,24 +144,23 @@ def evaluate(
     leave(job, failures)
 
 
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _named(pairs: list[str]) -> dict[str, Any]:
+    from functools import partial
+
+    from onnxpath.errors import all_of
+    from onnxpath.options import read_pair
+
+    return dict(all_of(*(partial(read_pair, pair) for pair in pairs)))
 
 
-def _parse(pairs: list[str]) -> dict[str, Any]:
-    """Turn name=value into a dict; values are Python literals, or text."""
-    from onnxpath.errors import InputError
+def _methods(labels: list[str], options: list[str], metrics: list[str], given: dict[str, Any]) -> list[str]:
+    """Return the labels of the methods with their options; everything that is named is checked."""
+    from onnxpath.evaluation.explanation import with_options
+    from onnxpath.evaluation.plan import check_names
 
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise InputError(f"--set takes name=value, not '{pair}'")
-        try:
-            found[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            found[name] = text
-    return found
+    whole = with_options(labels, options)
+    check_names(whole, metrics, given)
+    return whole
 
 
 def _read_masks(path: Path) -> Any:

@@ -54,9 +54,12 @@ def _methods() -> list[dict[str, Any]]:
 
 def _selectors() -> list[dict[str, Any]]:
     from onnxpath.pathway.selectors import SELECTORS
+    from onnxpath.pathway.selectors.registry import options_of
 
-    entries = [(name, SELECTORS.get(name)) for name in SELECTORS.names()]
-    return [{"name": n, "about": _about(f), "options": getattr(f, "__kwdefaults__", None) or {}} for n, f in entries]
+    return [
+        {"name": name, "about": _about(SELECTORS.get(name)), "options": options_of(name).defaults}
+        for name in SELECTORS.names()
+    ]
 
 
 def _analyses() -> list[dict[str, Any]]:

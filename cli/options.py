@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,12 @@ def number_or_rule(text: Any) -> Any:
         return float(text)
     except ValueError:
         return text
+
+
+def several(values: list[str] | None, default: list[str]) -> list[str]:
+    """Return names that were given with commas between, or one option after another; commas in brackets are values'."""
+    parts = [part.strip() for value in values or [] for part in re.split(r",(?![^(\[]*[)\]])", value)]
+    return list(dict.fromkeys(filter(None, parts))) if values is not None else default
 
 
 ModelPath = Annotated[Path, Argument(metavar="MODEL", help="An .onnx file.", show_default=False)]
@@ -37,11 +44,21 @@ PreprocessFile = Annotated[
     Path | None,
     Option("--preprocess", help="TOML or JSON: layout, color, resize, crop, scale, mean, std, dtype, tokenizer."),
 ]
+VARIANTS = " One with options of its own: `lrp:composite=epsilon-plus:gamma=0.1`."
+"""What the help of verbs that can take a method twice says of it."""
+
+
+def methods(default: list[str], more: str = "") -> Any:
+    """Return the option of verbs that take several methods; more: what its help says besides."""
+    told = f"Attribution methods, with commas between; or repeat.{more} Default {' and '.join(default)}."
+    return Option("--method", "--methods", help=told)
+
+
 MethodOptions = Annotated[
     list[str] | None,
     Option(
         "--option",
-        help="NAME=VALUE of a method, as in `onnxpath list methods`: JSON or an .npy file; repeat for more.",
+        help="NAME=VALUE of methods, as in `onnxpath list methods`: JSON, a Python value, .npy; repeat for more.",
         metavar="NAME=VALUE",
     ),
 ]
@@ -49,7 +66,7 @@ SelectorOptions = Annotated[
     list[str] | None,
     Option(
         "--option",
-        help="NAME=VALUE of a selector, as in `onnxpath list selectors`; repeat for more.",
+        help="NAME=VALUE of the selectors, as in `onnxpath list selectors`; repeat for more.",
         metavar="NAME=VALUE",
     ),
 ]

@@ -24,6 +24,7 @@ from onnxpath_cli.options import (
     SelectorOptions,
     Sparsity,
     Target,
+    several,
 )
 from onnxpath_cli.output import say
 from onnxpath_cli.study import told, write_study
@@ -44,7 +45,8 @@ def pathway(
         list[str] | None,
         Option(
             "--selector",
-            help=f"How neurons are scored: `onnxpath list selectors`; repeat for more. Default {DEFAULT_SELECTOR}.",
+            help="How neurons are scored: `onnxpath list selectors`; commas between, or repeat. "
+            f"Default {DEFAULT_SELECTOR}.",
         ),
     ] = None,
     sparsity: Sparsity = 0.9,
@@ -53,7 +55,9 @@ def pathway(
     option: SelectorOptions = None,
     analysis: Annotated[
         list[str] | None,
-        Option("--analysis", help="What to find out about all pathways: `onnxpath list analyses`; repeat for more."),
+        Option(
+            "--analysis", help="What to find out of all pathways: `onnxpath list analyses`; commas between, or repeat."
+        ),
     ] = None,
     netron: Annotated[
         Path | None, Option("--netron", help="A .json file for Netron's Metrics sidebar: contribution, kept fraction.")
@@ -89,8 +93,8 @@ def pathway(
     from onnxpath.report.netron import check_name
     from onnxpath.report.write import check_writable
 
-    selectors = list(dict.fromkeys(selector or [DEFAULT_SELECTOR]))
-    analyses = list(dict.fromkeys(analysis or []))
+    selectors = several(selector, [DEFAULT_SELECTOR])
+    analyses = several(analysis, [])
 
     def options() -> dict[str, Any]:
         checks = [partial(pathway_options, name, sparsity, scope, seed) for name in selectors]

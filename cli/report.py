@@ -30,6 +30,8 @@ from onnxpath_cli.options import (
     Target,
     TokenizerFile,
     Wrt,
+    methods,
+    several,
 )
 from onnxpath_cli.output import print_json, say, watching
 
@@ -40,10 +42,7 @@ def report(
     model: ModelPath,
     inputs: Inputs,
     out: OutFolder,
-    method: Annotated[
-        list[str] | None,
-        Option("--method", help=f"Attribution method; repeat for more. Default {' and '.join(DEFAULT_METHODS)}."),
-    ] = None,
+    method: Annotated[list[str] | None, methods(DEFAULT_METHODS)] = None,
     selector: Selector = "neuron-mct",
     sparsity: Sparsity = 0.9,
     scope: Scope = "global",
@@ -61,26 +60,11 @@ def report(
     rules: Rules = "gradient",
     providers: Providers = "auto",
     threads: Annotated[
-        int | None,
-        Option("--threads", min=1, help="Of one operator on the CPU; default one per core, shared among workers."),
+        int | None, Option("--threads", min=1, help="Of one operator on the CPU; default one per core.")
     ] = None,
     unit: Annotated[
         int | None,
         Option("--unit", min=1, help="Inputs that are finished together; a stopped run loses no more. Default to 64."),
-    ] = None,
-    engine: Annotated[
-        str, Option("--engine", help="Who explains: local (this machine), or ray (a cluster; needs onnxpath[ray]).")
-    ] = "local",
-    workers: Annotated[
-        int | None,
-        Option(
-            "--workers",
-            min=1,
-            help="Processes that explain at once; default one, or one per GPU; of ray, what it has room for.",
-        ),
-    ] = None,
-    address: Annotated[
-        str | None, Option("--address", help="Ray cluster (`auto`, host:port); default one of this machine alone.")
     ] = None,
     config: Config = None,
     json: Json = False,
@@ -93,7 +77,7 @@ def report(
     \b
     Example:
       onnxpath report model.onnx images/ --preprocess preprocess.toml \\
-          --classes classes.txt --workers 2 -o report/
+          --classes classes.txt -o report/
     """
     from onnxpath.report.run import report as write_report
 
@@ -102,7 +86,7 @@ def report(
             model,
             inputs,
             out,
-            methods=method or DEFAULT_METHODS,
+            methods=several(method, DEFAULT_METHODS),
             selector=selector,
             sparsity=sparsity,
             scope=scope,
@@ -121,9 +105,6 @@ def report(
             providers=providers,
             threads=threads,
             unit=unit,
-            engine=engine,
-            workers=workers,
-            address=address,
             command=shlex.join(["onnxpath", *sys.argv[1:]]),
         )
     if made.page and json:

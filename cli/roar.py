@@ -9,8 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from onnxpath_cli.job import read_classes
-from onnxpath_cli.options import ClassNames, Json, ModelPath, OutFolder, Output, PreprocessFile, Providers
+from onnxpath_cli.options import (
+    VARIANTS,
+    ClassNames,
+    Json,
+    MethodOptions,
+    ModelPath,
+    OutFolder,
+    Output,
+    PreprocessFile,
+    Providers,
+    methods,
+    several,
+)
 from onnxpath_cli.output import print_json, progress, say
+
+DEFAULT_METHODS = ["gradient", "pathway-gradient"]
+DEFAULT_BASELINES = ["random", "edges"]
 
 if TYPE_CHECKING:
     from onnxpath.evaluation.roar.study import Study
@@ -26,10 +41,17 @@ def roar(
     ],
     test: Annotated[Path, Argument(metavar="TEST", help="The same, to test on.", show_default=False)],
     out: OutFolder,
-    methods: Annotated[
-        str, Option("--methods", help="Attribution methods, with commas between; options as name:option=value.")
-    ] = "gradient,pathway-gradient",
-    baselines: Annotated[str, Option("--baselines", help="Maps that explain nothing, beside them.")] = "random,edges",
+    method: Annotated[list[str] | None, methods(DEFAULT_METHODS, VARIANTS)] = None,
+    option: MethodOptions = None,
+    baseline: Annotated[
+        list[str] | None,
+        Option(
+            "--baseline",
+            "--baselines",
+            help="Maps that explain nothing, beside them; commas between, or repeat. "
+            f"Default {' and '.join(DEFAULT_BASELINES)}.",
+        ),
+    ] = None,
     kind: Annotated[str, Option("--kind", help="roar: the highest ranked go; kar: the lowest.")] = "roar",
     ranking: Annotated[
         str, Option("--ranking", help="Channels become one number by their signed maximum or absolute sum.")
@@ -69,10 +91,12 @@ def roar(
           --methods gradient --percents 50 --seeds 1 --epochs 2 -o roar/
     """
     from onnxpath.errors import all_of
+    from onnxpath.evaluation.explanation import with_options
     from onnxpath.report.evaluation.roar import Retrained, write_roar
 
     clock = time.perf_counter()
-    numbers, recipe = all_of(
+    labels, numbers, recipe = all_of(
+        lambda: with_options(several(method, DEFAULT_METHODS), option or []),
         lambda: _numbers(percents),
         lambda: _recipe(optimiser, rate, weight_decay, epochs, batch, decay_every, crop, flip, validation),
     )
@@ -80,8 +104,8 @@ def roar(
         (model, train, test),
         (preprocess, classes, providers),
         folder=out,
-        methods=_split(methods),
-        baselines=_split(baselines),
+        methods=labels,
+        baselines=several(baseline, DEFAULT_BASELINES),
         percents=numbers,
         seeds=range(seeds),
         recipe=recipe,
@@ -179,10 +203,6 @@ def _numbers(text: str) -> list[float]:
     from onnxpath.errors import InputError
 
     try:
-        return [float(part) for part in _split(text)]
+        return [float(part) for part in several([text], [])]
     except ValueError as error:
         raise InputError(f"--percents takes numbers with commas between, not '{text}'") from error
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -55,17 +55,18 @@ class JobError(OnnxPathError):
 
 
 def all_of(*checks: Callable[[], Any]) -> list[Any]:
-    """Make every check and return their results; raise the OnnxPathErrors of all of them as one."""
-    results, problems = [], []
+    """Make every check and return their results; raise the OnnxPathErrors of all of them as one, each text once."""
+    results: list[Any] = []
+    problems: dict[str, OnnxPathError] = {}
     for check in checks:
         try:
             results.append(check())
         except OnnxPathError as error:
-            problems.append(error)
+            problems.setdefault(str(error), error)
     if len(problems) == 1:
-        raise problems[0]
+        raise next(iter(problems.values()))
     if problems:
-        raise OnnxPathError("\n".join(map(str, problems)))
+        raise OnnxPathError("\n".join(problems))
     return results
 
 

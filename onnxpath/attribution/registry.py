@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,8 +14,9 @@ import onnx
 
 from onnxpath.attribution.by_source import by_source
 from onnxpath.attribution.spelling import Spelling, fed_name
-from onnxpath.errors import InputError, unknown
+from onnxpath.errors import InputError, all_of
 from onnxpath.graph.ir import Tensor
+from onnxpath.options import Options
 from onnxpath.pathway.finite import check_finite
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import GRAD, LOGITS, SOURCE, Setup
@@ -46,6 +46,9 @@ Function: TypeAlias = Callable[..., Maps]
 Spell: TypeAlias = Callable[..., dict[str, Tensor]]
 """f(spelling, **options) -> map of each source: the whole method as one graph."""
 
+CheckFurther: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], object]
+"""f(options, further): raises UnknownName or InputError for further ones, which a selector or another method gets."""
+
 Finish: TypeAlias = Callable[..., None]
 """f(model, target, result, **options): adds the delta and the notes to what the graph gave."""
 
@@ -55,7 +58,8 @@ class Method:
     """A registered method.
 
     function: runs it on all rows; spell: the same as one graph, None where it needs the host; per_row: options of
-    `spell` that hold an array like the input; needs: options that must be given.
+    `spell` that hold an array like the input; needs: options that must be given; check_further: checks what it takes as
+    `**options` and passes on.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Method:
     spell: Spell | None = None
     per_row: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    check_further: CheckFurther | None = None
 
     @property
     def exportable(self) -> bool:
@@ -74,44 +79,50 @@ class Method:
         """What it computes, in a line, with its source."""
         return (self.function.__doc__ or "").strip().partition("\n")[0]
 
+    @cached_property
+    def options(self) -> Options:
+        """What it can be given."""
+        return Options(f"method '{self.name}'", self.function)
+
     @property
     def defaults(self) -> dict[str, Any]:
         """Its options with their defaults."""
-        parameters = inspect.signature(self.function).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-    @property
-    def takes_any(self) -> bool:
-        """True where it passes further options on, to a selector for one."""
-        parameters = inspect.signature(self.function).parameters.values()
-        return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+        return self.options.defaults
 
     def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options; UnknownName for those that it does not have."""
-        wrong = [name for name in options if name not in self.defaults]
-        if wrong and not self.takes_any:
-            raise unknown(f"option of method '{self.name}'", wrong, self.defaults)
+        """Return the options. Raises UnknownName, InputError: every name, value and lack that is wrong, at once."""
+        all_of(partial(self.options.check, options), partial(self._check_needs, options))
+        if self.check_further is not None:
+            more = {name: value for name, value in options.items() if name not in self.defaults}
+            self.check_further({**self.defaults, **options}, more)
+        return dict(options)
+
+    def _check_needs(self, options: Mapping[str, Any]) -> None:
         if lacking := [name for name in self.needs if options.get(name) is None]:
             raise InputError(
                 f"method '{self.name}' needs the option {', '.join(f'`{name}`' for name in lacking)}: a tensor of the "
                 "model; `onnxpath inspect MODEL` lists the neuron layers, with --tensors every one"
             )
-        return dict(options)
 
 
 METHODS: Registry[Method] = Registry("attribution method")
 
 
 def method(
-    name: str, spell: Spell | None = None, per_row: Sequence[str] = (), needs: Sequence[str] = ()
+    name: str,
+    spell: Spell | None = None,
+    per_row: Sequence[str] = (),
+    needs: Sequence[str] = (),
+    check_further: CheckFurther | None = None,
 ) -> Callable[[Function], Function]:
     """Decorator that registers a method which the host drives: `f(model, feeds, target, **options) -> Maps`.
 
-    spell, per_row: the same as one graph, where that is possible, for the compiler; needs: options that must be given.
+    spell, per_row: the same as one graph, where that is possible, for the compiler; needs: options that must be given;
+    check_further: checks what it takes as `**options` and passes on.
     """
 
     def enter(function: Function) -> Function:
-        METHODS.register(name)(Method(name, function, spell, tuple(per_row), tuple(needs)))
+        METHODS.register(name)(Method(name, function, spell, tuple(per_row), tuple(needs), check_further))
         return function
 
     return enter

@@ -14,18 +14,22 @@ from onnxpath.runtime.feeds import TensorInfo
 from onnxpath.runtime.model import Model, load
 
 
-def fitting(source: Any, providers: str = "auto", rules: str | None = None) -> Model:
-    """Load a model with rules that lead through it: those given, else gradient, else the estimate that it needs."""
+def fitting(source: Any, providers: str = "auto", rules: str | None = None, wrt: str | None = None) -> Model:
+    """Load a model with rules that lead through it: those given, else gradient, else the estimate that it needs.
+
+    wrt: the tensor that maps are of, None for the default.
+    """
+    asked = [wrt] if wrt else None
     if rules is not None:
-        return load(source, providers, rules=rules)
-    model = load(source, providers)
+        return load(source, providers, rules=rules, wrt=asked)
+    model = load(source, providers, wrt=asked)
     roots, ends = ([t.name for t in tensors if carries(t)] for tensors in (model.graph.inputs, model.graph.outputs))
     needed = list(blocking(model.rules, between(model.graph, roots, ends)))
     if not needed:
         return model
     if isinstance(source, Model):
         return source.derived(rules=rule_set(needed[0]))
-    return load(source, providers, rules=needed[0])
+    return load(source, providers, rules=needed[0], wrt=asked)
 
 
 def is_quantised(model: Model) -> bool:

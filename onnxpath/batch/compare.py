@@ -54,10 +54,14 @@ def settings(
     threshold: float,
     steps: int = 50,
     seed: int = 0,
+    more: Sequence[str] = (),
 ) -> Settings:
-    """Check what a user set; raises UnknownName, InputError, all problems at once."""
+    """Check what a user set; more: options of the methods, NAME=VALUE each.
+
+    Raises UnknownName, InputError, all problems at once.
+    """
     table, extra, _ = all_of(
-        lambda: method_options(methods, selector, sparsity, scope, steps, seed),
+        lambda: method_options(methods, selector, sparsity, scope, steps, seed, more=more),
         lambda: pathway_options(selector, sparsity, scope, seed),
         lambda: _check_threshold(threshold),
     )

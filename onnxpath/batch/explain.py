@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from onnxpath.attribution.attribute import attribute
 from onnxpath.attribution.attribution import Attribution
 from onnxpath.attribution.methods import METHODS
-from onnxpath.attribution.options import options_by_method
-from onnxpath.attribution.registry import Method
 from onnxpath.batch.ahead import in_order
 from onnxpath.batch.fit import wanted_inputs
 from onnxpath.batch.inputs import InputItem, Loaded, read_input, read_item
@@ -24,8 +22,9 @@ from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import InputError, all_of
 from onnxpath.graph.ir import Tensor, is_variable
 from onnxpath.graph.surgery import expose
+from onnxpath.options import read_pairs
 from onnxpath.pathway.pathway import Pathway
-from onnxpath.pathway.selectors import SELECTORS
+from onnxpath.pathway.selectors.registry import options_of
 from onnxpath.pathway.sparsity import check_sparsity
 from onnxpath.rules.relevance.composite_file import composite_of
 from onnxpath.runtime.feeds import rows_of
@@ -70,8 +69,8 @@ def pathway_options(selector: str, sparsity: float | str, scope: str, seed: int)
 
     Raises UnknownName, InputError, all problems at once.
     """
-    score, _ = all_of(lambda: SELECTORS.get(selector), lambda: check_sparsity(sparsity, scope, selector))
-    return {"seed": seed} if "seed" in (getattr(score, "__kwdefaults__", None) or {}) else {}
+    options, _ = all_of(lambda: options_of(selector), lambda: check_sparsity(sparsity, scope, selector))
+    return {"seed": seed} if "seed" in options.defaults else {}
 
 
 def selector_options(selectors: Sequence[str], pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -79,8 +78,8 @@ def selector_options(selectors: Sequence[str], pairs: Sequence[str]) -> dict[str
 
     Raises InputError, UnknownName, all problems at once.
     """
-    entries = [Method(name, SELECTORS.get(name)) for name in selectors]  # type: ignore[arg-type]
-    return options_by_method(entries, pairs, "selector")
+    found = read_pairs([options_of(name) for name in selectors], pairs)
+    return dict(zip(selectors, found, strict=True))
 
 
 def method_options(
@@ -103,7 +102,7 @@ def method_options(
         lambda: composite_of(composite).require_parameters() if composite is not None else None,
         *(partial(METHODS.get, name) for name in methods),
     )
-    settings = options_by_method(chosen, more)
+    settings = dict(zip(methods, read_pairs([method.options for method in chosen], more), strict=True))
     if composite is not None and not any("composite" in method.defaults for method in chosen):
         raise InputError(f"a composite was chosen, '{composite}', and no method that has one; add --method lrp")
     given = {"selector": selector, "sparsity": sparsity, "scope": scope, "n_steps": steps, "activity": True}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -12,8 +12,9 @@ import numpy as np
 
 from onnxpath.attribution.attribute import attribute
 from onnxpath.attribution.methods import METHODS
-from onnxpath.errors import InputError, unknown
+from onnxpath.errors import InputError
 from onnxpath.evaluation.subject import Subject
+from onnxpath.options import read_pairs, split_pair
 from onnxpath.runtime.session import Array
 
 Make: TypeAlias = Callable[[Subject], Array]
@@ -31,6 +32,10 @@ sum, its positive part, the entry of largest magnitude with its sign."""
 
 RANKINGS = ("signed", "absolute")
 """Those by which positions are ranked; both are reported, since the choice alone can decide the order of methods."""
+
+
+OPTION = re.compile(r":(?=[\w-]+=)")
+"""Before an option of a label, `name:option=value:...`; a value may hold `:` where no `name=` follows."""
 
 
 @dataclass(frozen=True)
@@ -83,28 +88,32 @@ def by_method(label: str, subject: Subject) -> Explanation:
 
 
 def parse_method(label: str) -> tuple[str, dict[str, Any]]:
-    """Split `name:option=value:...` into name and options; values are Python literals, or text.
+    """Split `name:option=value:...` into name and options, which are read as NAME=VALUE is everywhere.
 
     Raises UnknownName, InputError.
     """
-    name, *parts = label.split(":")
-    options: dict[str, Any] = {}
-    for part in parts:
-        key, equals, text = part.partition("=")
-        if not equals:
-            raise InputError(f"method '{label}': write options as name:option=value, not '{part}'")
-        options[key] = _value(text)
+    name, *pairs = re.split(OPTION, label)
+    if ":" in name:
+        raise InputError(f"method '{label}': write options as name:option=value, not '{name.partition(':')[2]}'")
     method = METHODS.get(name)
-    if not method.takes_any and (wrong := [key for key in options if key not in method.defaults]):
-        raise unknown(f"option of method '{name}'", wrong, method.defaults)
-    return name, options
+    (options,) = read_pairs([method.options], pairs)
+    return name, method.checked(options)
 
 
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+def with_options(labels: Sequence[str], pairs: Sequence[str]) -> list[str]:
+    """Return labels of methods, each with those of the given NAME=VALUE behind it that it has and does not set itself.
+
+    One of the methods has to have each. Raises UnknownName, InputError, all problems with the pairs at once.
+    """
+    if not pairs:
+        return list(labels)
+    methods = [METHODS.get(re.split(OPTION, label)[0]) for label in labels]
+    given = read_pairs([method.options for method in methods], pairs)
+    texts = dict(map(split_pair, pairs))
+    return [
+        label + "".join(f":{name}={texts[name]}" for name in values if f":{name}=" not in label)
+        for label, values in zip(labels, given, strict=True)
+    ]
 
 
 def _target(subject: Subject) -> Any:

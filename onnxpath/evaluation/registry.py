@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from onnxpath.evaluation.explanation import Explanation
 from onnxpath.evaluation.subject import Subject
+from onnxpath.options import Options
 from onnxpath.registry import Registry
 from onnxpath.runtime.session import Array
 
@@ -49,8 +49,7 @@ class Metric:
     @property
     def defaults(self) -> dict[str, Any]:
         """Its options with their defaults."""
-        parameters = inspect.signature(self.function).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        return Options(f"metric '{self.name}'", self.function).defaults
 
     @property
     def about(self) -> str:

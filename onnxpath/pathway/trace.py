@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from onnxpath.backward.target import TARGET
-from onnxpath.errors import InputError, ModelError, unknown
+from onnxpath.errors import InputError, ModelError
 from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.pathway.finite import check_finite, check_masked_finite
 from onnxpath.pathway.pathway import LayerCount, Pathway, read_logits
@@ -17,7 +17,7 @@ from onnxpath.pathway.programs import GRAD, LOGITS, Setup, mask_name
 from onnxpath.pathway.select import select
 from onnxpath.pathway.select_on_device import select_on_device
 from onnxpath.pathway.selectors import SELECTORS, Scores
-from onnxpath.pathway.selectors.registry import Selector, drop_prefix
+from onnxpath.pathway.selectors.registry import Selector, drop_prefix, options_of
 from onnxpath.pathway.sparsity import check_sparsity, limit_of, no_sparsity, search, softmax_of
 from onnxpath.runtime.feeds import rows_of
 from onnxpath.runtime.model import Model
@@ -78,7 +78,7 @@ def trace(
     check_sparsity(sparsity, scope, selector)
     setup = Setup.of(model, target)
     check_layers(setup.layers)
-    _check_options(selector, score, options)
+    options_of(selector).check(options)
     runs = _score(setup, feeds, target, score, activity, options)
     asked = {**options, **model.named_settings}
     if isinstance(sparsity, str):
@@ -169,12 +169,6 @@ def _fed_mask(setup: Setup, layer: NeuronLayer, scores: Scores, masks: Mapping[s
     # New memory for the neurons of a whole batch costs more than the conversion.
     np.copyto(memory, mask)
     return memory
-
-
-def _check_options(name: str, score: Any, options: Mapping[str, Any]) -> None:
-    known = [n for n in (getattr(score, "__kwdefaults__", None) or {})]
-    if wrong := [n for n in options if n not in known]:
-        raise unknown(f"option of selector '{name}'", wrong, known)
 
 
 def _pathway(

@@ -46,6 +46,16 @@ def test_methods_with_options_and_several_metrics(tmp_path):
     assert all(s["options"]["replace"] == "zero" and s["options"]["steps"] == [10, 50] for s in done.json["scores"])
 
 
+def test_options_are_said_as_in_every_verb(tmp_path):
+    done = run(
+        *(*EVALUATE, "--method", "gradient", "--method", "rap", "--option", "published=True", "--samples", "50"),
+        *("--metric", "deletion", "--metric-option", "steps=[0, 100]", "-o", tmp_path, "--json"),
+    )
+    assert done.code == 0, done
+    assert {s["method"] for s in done.json["scores"] if not s["baseline"]} == {"gradient", "rap:published=True"}
+    assert all(s["options"]["steps"] == [0, 100] for s in done.json["scores"])
+
+
 def test_only_correctly_predicted_inputs(tmp_path):
     # uint8 arrays would be pictures; these are ready model input.
     labels = [int(p.stem.rpartition("_")[2]) for p in sorted(IMAGES.glob("*.png"))]
@@ -108,7 +118,12 @@ def no_work(monkeypatch):
         (["--set", "steps=5,1"], "ascending, from 0 to 100; not [5, 1]"),
         (["--set", "steps=5"], "steps is a list of percentages"),
         (["--set", "step=5"], "no option of these metrics named 'step'; did you mean 'steps'?"),
-        (["--set", "steps"], "--set takes name=value, not 'steps'"),
+        (["--metric-option", "steps"], "'steps' is not NAME=VALUE"),
+        (
+            ["--method", "rap", "--option", "published=no"],
+            "option 'published' of method 'rap' is true or false, not 'no'",
+        ),
+        (["--method", "gradient,rap", "--option", "x=1"], "no option of method 'gradient' or 'rap' named 'x'"),
         (["--boxes", "no.csv"], "boxes 'no.csv' cannot be read: No such file"),
         (["--target", "10"], "target 10 is out of range"),
         (["--output", "logit"], "did you mean 'logits'?"),

@@ -146,7 +146,9 @@ def test_a_deep_composite(tmp_path):
 
 def test_an_option_of_a_deep_list(tmp_path):
     options = ("--method", "integrated-gradients", "--option", f"n_steps={'[' * 5000}", "--preprocess", PREPROCESS)
-    assert "option 'n_steps' is a whole number, not '[[[" in refused(tmp_path / "out", *EXPLAIN, ONE_IMAGE, *options)
+    assert "option 'n_steps' of method 'integrated-gradients' is a whole number, not '[[[" in refused(
+        tmp_path / "out", *EXPLAIN, ONE_IMAGE, *options
+    )
 
 
 def test_a_finished_report_of_deep_lists(tmp_path):

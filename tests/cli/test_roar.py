@@ -42,6 +42,13 @@ def test_what_is_written_and_that_it_goes_on(tmp_path, folder):
     assert text.code == 2 and "holds a study with another kind" in text.err
 
 
+def test_options_are_said_as_in_every_verb(tmp_path, folder):
+    command = ["roar", CNN, folder, folder, "--preprocess", PREPROCESS, *FAST[2:], "--method", "gradient,lrp"]
+    done = run(*command, "--option", "epsilon=0.1", "--baseline", "edges", "-o", tmp_path / "out", "--json")
+    assert {row["method"] for row in done.json["rows"]} == {"gradient", "lrp:epsilon=0.1", "random", "edges"}
+    assert "did you mean 'epsilon'?" in refused(tmp_path / "no", *command, "--option", "epsilo=1")
+
+
 def test_recipes_reach_the_training(tmp_path, folder):
     options = ["--optimiser", "sgd", "--rate", "0.01", "--crop", "1", "--flip", "--decay-every", "0", "--kind", "kar"]
     command = ["roar", CNN, folder, folder, "--preprocess", PREPROCESS, *FAST, *options, "--json"]

@@ -159,6 +159,19 @@ def ids_of(folder):
     return [path]
 
 
+@pytest.mark.needs("tokenizers")
+def test_models_are_compared_on_texts(tmp_path):
+    model, out = saved(tmp_path, classifier()), tmp_path / "out"
+    (tmp_path / "t.txt").write_text("A very good film\nnot bad\n")
+    compare = ["compare", model, model, tmp_path / "t.txt", "--method", "gradient", "--json", "-o", out]
+    ways = ["--tokenizer", save_tokenizer(tmp_path / "tokenizer.json"), "--wrt", LOOK_UP]
+    assert run(*compare, *ways).code == 0
+    (found,) = json.loads((out / "compare.json").read_text())["comparison"]["inputs"][0]["maps"].values()
+    assert found["cosine"] == pytest.approx(1)
+    assert "looked up in 2 tables" in run(*compare, *ways[:2]).err
+    assert run(*compare, *ways[:2], "--wrt", "nothing").err.count("no computed float tensor named 'nothing'") == 1
+
+
 def test_tree_ensembles_by_methods_that_only_run_the_model(tmp_path):
     pytest.importorskip("skl2onnx")
     import skl2onnx

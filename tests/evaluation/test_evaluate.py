@@ -8,7 +8,7 @@ import onnxpath
 from onnxpath.attribution.methods import METHODS
 from onnxpath.errors import InputError, OnnxPathError, UnknownName
 from onnxpath.evaluation.baselines import BASELINES
-from onnxpath.evaluation.explanation import parse_method
+from onnxpath.evaluation.explanation import parse_method, with_options
 from onnxpath.evaluation.metrics import METRICS
 from onnxpath.evaluation.registry import METRICS as REGISTERED
 from onnxpath.evaluation.subject import Subject
@@ -59,7 +59,8 @@ def test_every_method_can_be_evaluated_or_says_why_not(method):
     try:
         found = onnxpath.evaluate(CNN, sample_images()[:2], [method], ["deletion"], steps=(0, 50, 100), samples=20)
     except InputError as error:
-        assert str(error).startswith("nothing could be measured:\n" + method)
+        lacks = f"method '{method}' needs the option"
+        assert str(error).startswith(("nothing could be measured:\n" + method, lacks))
     else:
         assert any(s.method == method for s in found.scores)
 
@@ -72,6 +73,29 @@ def test_methods_take_options():
     label = "pathway-gradient:selector=random:sparsity=0.5:seed=3"
     found = onnxpath.evaluate(CNN, sample_images()[:2], [label], ["deletion"], steps=(0, 100))
     assert found.scores[0].method == label
+
+
+def test_an_option_of_a_label_may_hold_colons_and_is_read_as_everywhere():
+    assert parse_method("grad-cam:layer=block/Relu:0:relu_attributions=False") == (
+        "grad-cam",
+        {"layer": "block/Relu:0", "relu_attributions": False},
+    )
+    with pytest.raises(InputError, match="option 'published' of method 'rap' is true or false, not 'no'"):
+        parse_method("rap:published=no")
+
+
+def test_options_for_all_methods_go_behind_those_that_have_them():
+    labels = ["gradient", "lrp:composite=epsilon-plus", "lrp:epsilon=1", "rap"]
+    assert with_options(labels, ["epsilon=0.1", "published=True"]) == [
+        "gradient",
+        "lrp:composite=epsilon-plus:epsilon=0.1",
+        "lrp:epsilon=1",
+        "rap:published=True",
+    ]
+    assert with_options(["conductance"], ["layer=fc:0"]) == ["conductance:layer=fc:0"]
+    assert with_options(["a", "b"], []) == ["a", "b"]
+    with pytest.raises(UnknownName, match="no option of method 'gradient' or 'rap' named 'publish'"):
+        with_options(["gradient", "rap"], ["publish=True"])
 
 
 def test_only_rows_that_are_predicted_as_labelled():

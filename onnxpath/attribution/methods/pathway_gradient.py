@@ -9,13 +9,19 @@ import numpy as np
 
 from onnxpath.attribution.pathway_graph import pathway_graph
 from onnxpath.attribution.registry import Maps, gather, method
+from onnxpath.pathway.selectors.registry import options_of
 from onnxpath.pathway.trace import trace
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target
 
 
-@method("pathway-gradient", spell=pathway_graph)
+def check_selector(options: Mapping[str, Any], further: Mapping[str, Any]) -> None:
+    """Check what goes to the selector. Raises UnknownName, InputError."""
+    options_of(options["selector"]).check(further)
+
+
+@method("pathway-gradient", spell=pathway_graph, check_further=check_selector)
 def pathway_gradient(
     model: Model,
     feeds: Mapping[str, Array],

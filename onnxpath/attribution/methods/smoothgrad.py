@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from onnxpath.attribution.noise import deviations, noisy, samples
-from onnxpath.attribution.registry import METHODS, Maps, begun_at_sources, logits_of, method, wide
+from onnxpath.attribution.registry import METHODS, Maps, Method, begun_at_sources, logits_of, method, wide
 from onnxpath.errors import InputError
 from onnxpath.progress import track
 from onnxpath.runtime.model import Model
@@ -17,6 +17,16 @@ from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target
 
 TUNNELS = ("smoothgrad", "smoothgrad-squared", "vargrad")
+
+
+def check_base(options: Mapping[str, Any], further: Mapping[str, Any]) -> Method:
+    """Return the method that a noise method calls. Raises UnknownName, InputError: as its options do not fit."""
+    base = options["base"]
+    if base in TUNNELS:
+        raise InputError(f"the base of a noise method is a method without noise of its own, not '{base}'")
+    chosen = METHODS.get(base)
+    chosen.checked(further)
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Moments:
         return Maps({name: value.astype(self.dtype) for name, value in values.items()}, self.logits, notes=self.notes)
 
 
-@method("smoothgrad")
+@method("smoothgrad", check_further=check_base)
 def smoothgrad(
     model: Model,
     feeds: Mapping[str, Array],
@@ -56,7 +66,7 @@ def smoothgrad(
     return found.maps(found.mean)
 
 
-@method("smoothgrad-squared")
+@method("smoothgrad-squared", check_further=check_base)
 def smoothgrad_squared(
     model: Model,
     feeds: Mapping[str, Array],
@@ -76,7 +86,7 @@ def smoothgrad_squared(
     return found.maps(found.square)
 
 
-@method("vargrad")
+@method("vargrad", check_further=check_base)
 def vargrad(
     model: Model,
     feeds: Mapping[str, Array],
@@ -108,10 +118,7 @@ def moments(
     options: Mapping[str, Any],
 ) -> Moments:
     """Return means over the noise; maps are added up as they come, so memory does not grow with the samples."""
-    if base in TUNNELS:
-        raise InputError(f"the base of a noise method is a method without noise of its own, not '{base}'")
-    chosen = METHODS.get(base)
-    chosen.checked(options)
+    chosen = check_base({"base": base}, options)
     model, feeds = begun_at_sources(model, feeds, target)
     spread = deviations(model, feeds, stdevs)
     logits = logits_of(model, feeds, target)

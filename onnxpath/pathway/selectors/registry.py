@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from onnxpath.options import Options
 from onnxpath.registry import Registry
 from onnxpath.runtime.session import Array
 
@@ -59,6 +60,11 @@ def selector(name: str, control: bool = False, own_density: bool = False) -> Cal
     if own_density:
         OWN_DENSITY.add(name)
     return SELECTORS.register(name)
+
+
+def options_of(name: str) -> Options:
+    """Return what a selector can be given. Raises UnknownName."""
+    return Options(f"selector '{name}'", SELECTORS.get(name))
 
 
 def rows_rng(seed: int, row: int, what: str = "") -> np.random.Generator:

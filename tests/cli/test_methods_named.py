@@ -1,0 +1,48 @@
+"""Several methods, selectors or metrics are named in one way by every verb."""
+
+import pytest
+from typer.main import get_command
+
+from onnxpath_cli.main import VERBS, app
+from onnxpath_cli.options import several
+from tests.cli.program import CNN, IMAGES, ONE_IMAGE, PREPROCESS, refused, run
+
+COMMANDS = get_command(app).commands
+SEVERAL = {verb for verb in VERBS for p in COMMANDS[verb].params if p.name == "method" and p.multiple}
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (None, ["default"]),
+        (["a,b"], ["a", "b"]),
+        (["a", "b, c", "a"], ["a", "b", "c"]),
+        (["occlusion:strides=(3, 8, 8),b"], ["occlusion:strides=(3, 8, 8)", "b"]),
+        (["a:baselines=[0,1]", "b"], ["a:baselines=[0,1]", "b"]),
+        ([","], []),
+    ],
+)
+def test_commas_and_repetition_mean_the_same(given, names):
+    assert several(given, ["default"]) == names
+
+
+def test_every_verb_that_takes_several_methods_has_both_names_and_their_options():
+    assert {"report", "compare", "evaluate", "roar"} == SEVERAL
+    for verb in SEVERAL:
+        options = {p.name: p.opts for p in COMMANDS[verb].params}
+        assert options["method"] == ["--method", "--methods"] and options["option"] == ["--option"]
+
+
+def test_a_report_and_a_comparison_take_commas_and_options(tmp_path):
+    names = ["--methods", "gradient,rap", "--option", "published=False", "--preprocess", PREPROCESS, "--json"]
+    done = run("compare", CNN, CNN, ONE_IMAGE, *names, "-o", tmp_path / "c")
+    assert done.code == 0 and '"rap"' in (tmp_path / "c" / "compare.json").read_text(), done
+    done = run("report", CNN, ONE_IMAGE, *names, "-o", tmp_path / "r")
+    assert done.code == 0 and '"rap"' in (tmp_path / "r" / "report.json").read_text(), done
+
+
+@pytest.mark.parametrize("verb", [["report", CNN], ["compare", CNN, CNN], ["explain", CNN], ["compile", CNN]])
+def test_a_text_where_true_or_false_is_due_is_refused(tmp_path, verb):
+    files = [] if verb[0] == "compile" else [IMAGES, "--preprocess", PREPROCESS]
+    text = refused(tmp_path / "out", *verb, *files, "--method", "rap", "--option", "published=no")
+    assert "option 'published' of method 'rap' is true or false, not 'no'" in text
