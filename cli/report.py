@@ -60,11 +60,26 @@ def report(
     rules: Rules = "gradient",
     providers: Providers = "auto",
     threads: Annotated[
-        int | None, Option("--threads", min=1, help="Of one operator on the CPU; default one per core.")
+        int | None,
+        Option("--threads", min=1, help="Of one operator on the CPU; default one per core, shared among workers."),
     ] = None,
     unit: Annotated[
         int | None,
         Option("--unit", min=1, help="Inputs that are finished together; a stopped run loses no more. Default to 64."),
+    ] = None,
+    engine: Annotated[
+        str, Option("--engine", help="Who explains: local (this machine), or ray (a cluster; needs onnxpath[ray]).")
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        Option(
+            "--workers",
+            min=1,
+            help="Processes that explain at once; default one, or one per GPU; of ray, what it has room for.",
+        ),
+    ] = None,
+    address: Annotated[
+        str | None, Option("--address", help="Ray cluster (`auto`, host:port); default one of this machine alone.")
     ] = None,
     config: Config = None,
     json: Json = False,
@@ -77,7 +92,7 @@ def report(
     \b
     Example:
       onnxpath report model.onnx images/ --preprocess preprocess.toml \\
-          --classes classes.txt -o report/
+          --classes classes.txt --workers 2 -o report/
     """
     from onnxpath.report.run import report as write_report
 
@@ -105,6 +120,9 @@ def report(
             providers=providers,
             threads=threads,
             unit=unit,
+            engine=engine,
+            workers=workers,
+            address=address,
             command=shlex.join(["onnxpath", *sys.argv[1:]]),
         )
     if made.page and json:
