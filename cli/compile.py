@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from re import fullmatch
 from typing import Annotated, Any
 
 from typer import Option
@@ -93,7 +94,7 @@ def compile(
     own = {"selector": selector, "sparsity": sparsity, "scope": scope}
     (given,) = read_pairs([chosen.options], option or [])
     settings = {k: v for k, v in own.items() if k in chosen.defaults} | given
-    entry = int(target) if target.lstrip("-").isdecimal() else target
+    entry = int(target) if fullmatch(r"-?\d{1,18}", target) else target
     laid_over = overlay or web is not None
     made = compiled(loaded, method, entry, output, opset=opset, preprocess=preprocess, overlay=laid_over, **settings)
     page = write_page(web, made, loaded.readout(output).output, names, ort_web) if web is not None else None

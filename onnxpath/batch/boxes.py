@@ -44,6 +44,8 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
         raise InputError(f"boxes '{path}' cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"boxes '{path}' are not UTF-8 text: {error}") from error
+    except csv.Error as error:
+        raise InputError(f"boxes '{path}' are no CSV: {error}") from error
     return found
 
 

@@ -60,6 +60,7 @@ def test_boxes_are_found_by_name_and_by_file(tmp_path):
         ("file,x0,y0,x1,y1\na,1,2,x,4\n", "line 2: x0, y0, x1, y1 must be numbers"),
         ("file,x0,y0,x1,y1\na,1,2,3,4\nb,5,2,3,4\n", "line 3: a box needs x0 < x1 and y0 < y1, not 5, 2, 3, 4"),
         ("file,x0,y0,x1,y1\na,1,2\n", "must be numbers"),
+        ("file,x0,y0,x1,y1\n" + "a" * 200_000, "are no CSV: field larger than field limit"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, text, says):

@@ -48,6 +48,8 @@ def test_a_pathway_as_a_model(tmp_path):
         (["--method", "lrp", "--option", "composit=x", "--option", "gamma"], "'gamma' is not NAME=VALUE"),
         (["--target", "predicton"], "did you mean 'prediction'"),
         (["--target", "10"], "out of range"),
+        (["--target=--5"], "no target named '--5'"),
+        (["--target", "1" * 5000], "no target named '111"),
         (["--opset", "15"], "cannot be written at opset 15"),
         (["--sparsity", "2"], "sparsity is the fraction"),
         (["--pathway", CNN], "is not a pathway file of onnxpath: it is neither .npy nor .npz"),

@@ -19,6 +19,7 @@ def main():
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--only", type=int, nargs="*", help="numbers of the cases to run")
+    parser.add_argument("--again", action="store_true", help="run the cases that went wrong in the log anew")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="no case is begun after that")
@@ -32,7 +33,7 @@ def main():
 
 def run(options, numbers):
     """Return the answers of cases, those in the log included."""
-    answers = _logged(options.log)
+    answers = [answer for answer in _logged(options.log) if not (options.again and answer["problem"])]
     known = {answer["number"] for answer in answers}
     until = time.monotonic() + options.minutes * 60
     todo = (number for number in numbers if number not in known)
@@ -64,7 +65,9 @@ def summary(answers):
 def _logged(path):
     if path is None or not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    # The last answer counts, where a case was run anew.
+    return list({answer["number"]: answer for answer in lines}.values())
 
 
 if __name__ == "__main__":

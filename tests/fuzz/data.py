@@ -33,7 +33,8 @@ def hostile_array(rng):
             return str(rng.choice([".npy", ".npz"])), _npy(rng), "npy"
 
 
-def _array(rng):
+def some_array(rng):
+    """An array of any dtype and of some shape."""
     shape = [(1, 16, 16), (3, 1, 16, 16), (2, 6), (6,), (0, 1, 16, 16), (), (2, 16, 16, 3), (1, 1, 0)][rng.integers(8)]
     kind = str(rng.choice(["f4", "f8", "f2", "u1", "i8", "?", "c8", "U3", "S2", "M8[s]", "O", "i4,f4", ">f4"]))
     if kind == "O":
@@ -49,7 +50,7 @@ def _array(rng):
 
 def _npy(rng, header=False):
     file = io.BytesIO()
-    np.save(file, _array(rng), allow_pickle=True)
+    np.save(file, some_array(rng), allow_pickle=True)
     if not header:
         return file.getvalue()
     size = int(rng.choice([2**20, 2**33, 2**62, -1]))
@@ -63,16 +64,20 @@ def _npy(rng, header=False):
 
 
 def _npz(rng):
-    file = io.BytesIO()
     arrays = {"x": np.zeros((2, 1, 16, 16), np.float32)}
     names = ("images", "labels", "classes", "x", "masks", "tokens", "pathway", "mask_0", "../../x", "image", "a/b")
     for _ in range(int(rng.integers(0, 4))):
-        arrays[str(rng.choice(names))] = _array(rng)
+        arrays[str(rng.choice(names))] = some_array(rng)
     if rng.random() < 0.2:
         arrays["classes"] = np.array(["<fuzz>", "../../x"])
     if rng.random() < 0.2:
         arrays["labels"] = np.int64([2**62, -5])
-    # numpy itself refuses names that lead out of the archive when it writes, not when it reads.
+    return zipped(arrays)
+
+
+def zipped(arrays):
+    """Bytes of an .npz; numpy itself refuses names that lead out of the archive when it writes, not when it reads."""
+    file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             body = io.BytesIO()

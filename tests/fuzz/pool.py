@@ -49,7 +49,10 @@ def _work(seed, folder, until, todo, done):
         except queue.Empty:
             break
         worker = worker if worker is not None and worker.poll() is None else _started(seed, folder)
-        done.put(_asked(worker, number))
+        answer = _asked(worker, number)
+        if worker.poll() is not None and _said_by(folder).exists():
+            answer["says"] = _said_by(folder).read_text(errors="replace")[-2000:]
+        done.put(answer)
     if worker is not None:
         _ended(worker)
     done.put(None)
@@ -57,15 +60,21 @@ def _work(seed, folder, until, todo, done):
 
 def _started(seed, folder):
     environment = {**os.environ, "ONNXPATH_DEBUG": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.fuzz.worker", str(seed), str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-    )
+    with _said_by(folder).open("w") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.fuzz.worker", str(seed), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+        )
+
+
+def _said_by(folder):
+    """Where a worker writes what no case has caught: why it went down."""
+    return folder.with_suffix(".err")
 
 
 def _ended(worker):
