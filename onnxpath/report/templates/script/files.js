@@ -44,7 +44,7 @@ async function cardOf(number) {
   }
   const holder = document.createElement("template");
   holder.innerHTML = cards.get(unit)[number - unit * index.unit];
-  return holder.content.firstElementChild;
+  return holder.content.querySelector("article");
 }
 
 // The small picture of an input: [name, viewBox] of what a tile shows of this page, null where it has none.

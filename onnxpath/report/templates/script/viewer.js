@@ -84,7 +84,7 @@ function tellScale(figure, own, limit, kind) {
   const rule = figure.querySelector(".clipping");
   rule.dataset.own ??= rule.textContent;
   const whose = { input: "the largest limit of this input's maps", run: "the median limit of this method over the run" };
-  const cut = limit > own ? `; what lies beyond ±${short(own)} is drawn as ±${short(own)}` : "";
+  const cut = limit > own * 1.001 ? `; what lies beyond ±${short(own)} is drawn as ±${short(own)}` : "";
   rule.textContent = kind ? `clipped at ±${short(limit)}, ${whose[kind]}${cut}` : rule.dataset.own;
 }
 
