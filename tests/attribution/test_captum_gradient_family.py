@@ -1,7 +1,4 @@
-"""Methods of gradients, of the input, of a layer and of a neuron, against Captum in float64, on five networks.
-
-Each case is compared twice: float32 by ONNX Runtime, and float64 by onnx's reference evaluator.
-"""
+"""Methods of gradients and of the input against Captum, on five networks."""
 
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -22,53 +19,23 @@ import captum.attr as captum
 import torch
 from torch import nn
 
-from tests.attribution.captum_networks import NETWORKS, RECTIFIED, TARGETS, export, exported, network, rows
+from tests.attribution.captum_compared import (
+    DOUBLE,
+    SINGLE,
+    STEPS,
+    check,
+    every_network,
+    inputs,
+    rectified,
+    starts,
+    unpooled,
+)
+from tests.attribution.captum_networks import TARGETS, export, exported, network, rows
 
-SINGLE, DOUBLE = 1e-3, 1e-6
-STEPS, DRAWS, SEED, NOISE = 6, 4, 3, 0.1
+DRAWS, SEED, NOISE = 4, 3, 0.1
 QUADRATURES = ("gausslegendre", "riemann_left", "riemann_middle", "riemann_right", "riemann_trapezoid")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def check(method, oracle, name, expected, title="", **asked):
-    """Compare a map with Captum's in both precisions; asked: what `attribute` is given besides model and rows."""
-    x, proto = rows(name)[0], exported(name)
-    title, asked = title or method, {"target": TARGETS, "method": method} | asked
-    single = onnxpath.attribute(onnxpath.load(proto, providers="cpu"), x, **asked)
-    near = record(title, f"Captum {oracle}", name, "float32", relative(single.values, expected))
-    with in_double(proto) as model:
-        double = onnxpath.attribute(model, x.astype(np.float64), **asked)
-    assert double.values.dtype == np.float64
-    nearer = record(title, f"Captum {oracle}", name, "float64", relative(double.values, expected))
-    assert near <= SINGLE and nearer <= DOUBLE
-    return double
-
-
-def inputs(name):
-    return torch.tensor(rows(name)[0]).double()
-
-
-def starts(name):
-    """Three baselines, and the first of them."""
-    sample = torch.tensor(rows(name)[1]).double()
-    return sample, sample[:1]
-
-
-def activation(name, index):
-    """A module that computes an activation, and its tensor in the ONNX model."""
-    layers = onnxpath.load(exported(name), providers="cpu").layers()
-    return getattr(network(name), f"activation_{index}"), layers[index].name
-
-
-def middle(name):
-    """An activation halfway."""
-    return activation(name, len(onnxpath.load(exported(name), providers="cpu").layers()) // 2)
-
-
-every_network = pytest.mark.parametrize("name", NETWORKS)
-rectified = pytest.mark.parametrize("name", RECTIFIED)
-
 
 # --------------------------------------------------------------------------------------------------- maps of the input
 
@@ -181,12 +148,6 @@ def test_expectations(name, method, stdev, whole):
 # ------------------------------------------------------------------------------------------------------------ DeepLIFT
 
 
-def unpooled(values, indices, kernel_size, stride=None, padding=0, output_size=None):
-    """torch's max_unpool2d writes each place once; where windows overlap, what several give to one must be added."""
-    flat = torch.zeros(*output_size[:2], output_size[2] * output_size[3], dtype=values.dtype)
-    return flat.scatter_add(2, indices.flatten(2), values.flatten(2)).reshape(output_size)
-
-
 def by_deeplift(oracle, name, starts, **options):
     """Row by row: Captum's rule of MaxPool takes the first row's gradient for all where nothing differs."""
     x = inputs(name)
@@ -237,81 +198,6 @@ def test_softmax_as_in_captum():
     nearer = record(title, "Captum DeepLift", "Softmax inside", "float64", relative(double.values, expected))
     assert near <= SINGLE and nearer <= DOUBLE
     assert np.abs(double.delta).min() > 1e-3 > 1e-12 > np.abs(complete.delta).max()
-
-
-# ---------------------------------------------------------------------------------------------------- maps of a layer
-
-
-@every_network
-def test_layer(name):
-    net, x = network(name), inputs(name)
-    module, layer = middle(name)
-    check("layer-activation", "LayerActivation", name, captum.LayerActivation(net, module).attribute(x), layer=layer)
-    for whole in (True, False):
-        oracle = captum.LayerGradientXActivation(net, module, multiply_by_inputs=whole)
-        title = "layer-gradient-x-activation" + ("" if whole else ", multiply_by_inputs=False")
-        asked = {"layer": layer, "multiply_by_inputs": whole}
-        expected = oracle.attribute(x, TARGETS).detach()
-        check("layer-gradient-x-activation", "LayerGradientXActivation", name, expected, title, **asked)
-    expected = captum.LayerGradientXActivation(net, module).attribute(x, TARGETS).detach()
-    check("input-x-gradient", "LayerGradientXActivation", name, expected, "input-x-gradient, wrt a layer", wrt=[layer])
-
-
-@pytest.mark.parametrize("quadrature", ["gausslegendre", "riemann_trapezoid", "riemann_left"])
-@every_network
-def test_layer_along_a_path(name, quadrature):
-    net, x, first = network(name), inputs(name), starts(name)[1]
-    module, layer = middle(name)
-    asked = {"layer": layer, "baselines": first.numpy(), "n_steps": STEPS, "quadrature": quadrature}
-    expected, delta = captum.LayerConductance(net, module).attribute(
-        x, first, TARGETS, n_steps=STEPS, method=quadrature, return_convergence_delta=True
-    )
-    title = f", {quadrature}"
-    found = check("conductance", "LayerConductance", name, expected.detach(), "conductance" + title, **asked)
-    np.testing.assert_allclose(found.delta, delta.detach(), atol=1e-6)
-    oracle = captum.InternalInfluence(net, module)
-    expected = oracle.attribute(x, first, TARGETS, n_steps=STEPS, method=quadrature).detach()
-    check("internal-influence", "InternalInfluence", name, expected, "internal-influence" + title, **asked)
-
-
-# ---------------------------------------------------------------------------------------------------- maps of a neuron
-
-
-@every_network
-def test_neuron(name):
-    net, x, first = network(name), inputs(name), starts(name)[1]
-    module, layer = middle(name)
-    values = captum.LayerActivation(net, module).attribute(x)
-    # The one that is largest in the first row: it is active.
-    neuron = np.unravel_index(int(values[0].argmax()), values.shape[1:])
-    asked = {"output": layer, "target": [tuple(map(int, neuron))] * len(x)}
-    place = tuple(map(int, neuron))
-    check("gradient", "NeuronGradient", name, captum.NeuronGradient(net, module).attribute(x, place), **named(asked))
-    oracle = captum.NeuronIntegratedGradients(net, module)
-    expected = oracle.attribute(x, place, first, n_steps=STEPS).detach()
-    path = {"baselines": first.numpy(), "n_steps": STEPS}
-    path = named(asked | path, "integrated-gradients")
-    check("integrated-gradients", "NeuronIntegratedGradients", name, expected, **path)
-    for whole in (True, False):
-        oracle = captum.NeuronConductance(net, module, multiply_by_inputs=whole)
-        expected = oracle.attribute(x, place, first, TARGETS, n_steps=STEPS, method="gausslegendre").detach()
-        options = {"layer": layer, "neuron": place, "baselines": first.numpy(), "n_steps": STEPS}
-        title = "neuron-conductance" + ("" if whole else ", multiply_by_inputs=False")
-        options["multiply_by_inputs"] = whole
-        check("neuron-conductance", "NeuronConductance", name, expected, title, **options)
-    if name not in RECTIFIED:
-        return
-    expected = captum.NeuronGuidedBackprop(net, module).attribute(x, place).detach()
-    check("guided-backprop", "NeuronGuidedBackprop", name, expected, **named(asked, "guided-backprop"))
-    oracle = captum.NeuronDeepLift(net, module)
-    with patch("torch.nn.functional.max_unpool2d", unpooled):
-        parts = [oracle.attribute(x[i : i + 1], place, first).detach() for i in range(len(x))]
-    asked["baselines"] = first.numpy()
-    check("deeplift", "NeuronDeepLift", name, torch.cat(parts), **named(asked, "deeplift"))
-
-
-def named(asked, method="gradient"):
-    return {"title": f"{method} of a neuron", **asked}
 
 
 # ------------------------------------------------------------------------------------------------------------- RectGrad
