@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from onnxpath.batch.compare import ComparedItem, Pair
     from onnxpath.batch.comparison import Comparison
     from onnxpath.batch.inputs import InputItem
-    from onnxpath.report.data import Item, RunFacts
+    from onnxpath.report.data import Failure, Item, RunFacts
     from onnxpath.report.prepare import Job
 
 DEFAULT_METHODS = ["pathway-gradient", "gradient"]
@@ -88,6 +88,7 @@ def compare(
     from onnxpath.batch.comparable import fitting
     from onnxpath.batch.compare import Pair, compare_items, settings
     from onnxpath.errors import all_of
+    from onnxpath.report.data import Failure
 
     names = several(method, DEFAULT_METHODS)
     job = prepare(
@@ -114,8 +115,9 @@ def compare(
     if not rows:
         leave(job, failures)
     found = pair.comparison(rows, one.name, other.name)
-    _page(job, pair, found, items, failures, output)
-    show(found, out, json, failures, job.warnings)
+    failed = [Failure(f.item.name, f.error) for f in failures]
+    _page(job, pair, found, items, failed, output)
+    show(found, out, json, failed, job.warnings)
     leave(job, failures)
 
 
@@ -133,11 +135,11 @@ def _arrays(name: str) -> str:
 
 
 def _page(
-    job: Job, pair: Pair, found: Comparison, items: dict[str, InputItem], failures: Any, output: str | None
+    job: Job, pair: Pair, found: Comparison, items: dict[str, InputItem], failures: list[Failure], output: str | None
 ) -> None:
     import onnxpath
     from onnxpath.batch.comparable import is_quantised
-    from onnxpath.report import build, data
+    from onnxpath.report import build
     from onnxpath.report.compared import ComparePage, summarise_comparison, to_show
     from onnxpath.report.write import write_report
 
@@ -153,7 +155,7 @@ def _page(
         quantised=is_quantised(pair.other) and not is_quantised(pair.one),
         classes=names,
         items=[_item(job, pair, items[row.name]) for row in to_show(found)],
-        failures=[data.Failure(f.item.name, f.error) for f in failures],
+        failures=failures,
         warnings=job.warnings,
     )
     write_report(job.out, page)

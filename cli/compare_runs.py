@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from onnxpath_cli.job import read_classes
 from onnxpath_cli.output import print_json, say
 
 if TYPE_CHECKING:
     from onnxpath.batch.comparison import Comparison
+    from onnxpath.report.data import Failure
 
 
 def is_run(path: Path) -> bool:
@@ -28,12 +29,13 @@ def compare_runs(
     import onnxpath
     from onnxpath.errors import all_of
     from onnxpath.report import build, data, runs
-    from onnxpath.report.compared import ComparePage, summarise_comparison
+    from onnxpath.report.compared import ComparePage, summarise_comparison, to_show
+    from onnxpath.report.stored import read_run
     from onnxpath.report.write import check_writable, write_report
 
     first, second, names, *_ = all_of(
-        lambda: runs.read_run(one),
-        lambda: runs.read_run(other),
+        lambda: read_run(one),
+        lambda: read_run(other),
         lambda: read_classes(classes),
         lambda: runs.check_arguments(one, other, inputs),
         lambda: check_writable(out),
@@ -54,18 +56,20 @@ def compare_runs(
         comparison=found,
         summary=summarise_comparison(found),
         classes=names or first.class_names(),
+        items=runs.shown_items(first, second, to_show(found)),
+        failures=runs.failures(first, second),
     )
     write_report(out, page)
-    show(found, out, json, [], [])
+    show(found, out, json, page.failures, [])
 
 
-def show(found: Comparison, out: Path, json: bool, failures: Sequence[Any], warnings: Sequence[str]) -> None:
+def show(found: Comparison, out: Path, json: bool, failures: Sequence[Failure], warnings: Sequence[str]) -> None:
     """Print the comparison as a few lines, or its numbers as JSON."""
     from onnxpath.report.compared import summarise_comparison
 
     page = out / "compare.html"
     if json:
-        failed = [{"input": f.item.name, "error": f.error} for f in failures]
+        failed = [{"input": f.name, "error": f.error} for f in failures]
         rows = [{"input": row.name, "from": row.one, "to": row.other} for row in found.changed]
         summary = summarise_comparison(found)
         print_json(
@@ -95,6 +99,7 @@ def now() -> str:
 
 
 def _lines(found: Comparison) -> Iterator[str]:
+    from onnxpath.report.compared import summarise_comparison
     from onnxpath.report.template import number, percent
 
     yield f"predictions agree on {percent(found.agreement)} of {len(found.inputs)} inputs"
@@ -102,8 +107,17 @@ def _lines(found: Comparison) -> Iterator[str]:
         yield f"  {row.name}: {row.one.prediction} -> {row.other.prediction}, margin was {number(row.one.margin, 3)}"
     if len(found.changed) > 5:
         yield f"  and {len(found.changed) - 5} more"
+    summary = summarise_comparison(found)
+    if summary.labelled:
+        yield (
+            f"accuracy {percent(summary.accuracy_one)} -> {percent(summary.accuracy_other)} of {summary.labelled}: "
+            f"{summary.lost} right answers lost, {summary.gained} gained (by chance in {percent(summary.chance)})"
+        )
     if found.overlap is not None:
-        yield f"pathways: mean Jaccard {percent(found.overlap)}"
+        densities = f"density {percent(summary.density_one)} -> {percent(summary.density_other)}"
+        yield f"pathways: mean Jaccard {percent(found.overlap)}, {densities}"
+    if found.only_one or found.only_other:
+        yield f"in one run alone, left out: {len(found.only_one)} of A, {len(found.only_other)} of B"
     first = found.first_diverging
     if any(row.differences is not None for row in found.inputs):
         where = f"'{first.pair.one}' ({percent(first.difference)})" if first else "none"

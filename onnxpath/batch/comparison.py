@@ -29,7 +29,7 @@ class LayerPair:
     nodes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Side:
     """One input in one model: what it predicts, and softmax and margin of the target (None without several classes)."""
 
@@ -39,14 +39,15 @@ class Side:
     margin: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Compared:
     """One input in both models.
 
     logits: relative difference of the outputs; overlap: Jaccard index of the pathways over the matched layers;
     by_layer: the same in each matched layer; independent: what sets of these sizes have by chance, in each;
     differences: relative difference of the activations of each, None where activations are not at hand; maps: method ->
-    likeness.
+    likeness; density: fraction of the neurons of the matched layers that each pathway keeps, kept: the same in each
+    layer, (first model, other), None without pathways.
     Where the two were explained for different targets, overlap and maps compare different questions.
     """
 
@@ -60,6 +61,8 @@ class Compared:
     independent: tuple[float | None, ...]
     differences: tuple[float, ...] | None
     maps: Mapping[str, Likeness]
+    density: tuple[float, float] | None = None
+    kept: tuple[tuple[float, float], ...] | None = None
 
     @property
     def agree(self) -> bool:
@@ -77,7 +80,8 @@ class LayerSummary:
     """A pair of layers over all inputs explained for one target.
 
     overlap: mean Jaccard index; low: its 5 % quantile; independent: the mean of what chance gives; difference: median
-    relative difference of the activations; high: its 95 % quantile; step: its growth since the layer before.
+    relative difference of the activations; high: its 95 % quantile; step: its growth since the layer before; kept_one,
+    kept_other: mean fraction of the layer's neurons that the pathways keep.
     """
 
     pair: LayerPair
@@ -87,6 +91,8 @@ class LayerSummary:
     difference: float | None
     high: float | None
     step: float | None
+    kept_one: float | None = None
+    kept_other: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,7 @@ class Comparison:
             differences = _known([None if row.differences is None else row.differences[index] for row in rows])
             middle = _quantile(differences, 0.5)
             before = found[-1].difference if found else 0.0
+            kept = [row.kept[index] for row in rows if row.kept is not None]
             found.append(
                 LayerSummary(
                     pair=pair,
@@ -154,6 +161,8 @@ class Comparison:
                     difference=middle,
                     high=_quantile(differences, 0.95),
                     step=None if middle is None or before is None else middle - before,
+                    kept_one=_mean([one for one, _ in kept]),
+                    kept_other=_mean([other for _, other in kept]),
                 )
             )
         return found
@@ -162,6 +171,12 @@ class Comparison:
     def first_diverging(self) -> LayerSummary | None:
         """The first matched layer whose median difference is above the threshold; None where none is."""
         return next((s for s in self.layers() if s.difference is not None and s.difference > self.threshold), None)
+
+    @property
+    def density(self) -> tuple[float | None, float | None]:
+        """Mean fraction of the neurons of the matched layers that the pathways keep, (first model, other)."""
+        known = [row.density for row in self.comparable if row.density is not None]
+        return _mean([one for one, _ in known]), _mean([other for _, other in known])
 
     @property
     def overlap(self) -> float | None:
@@ -203,6 +218,8 @@ def compared(
         independent=tuple(independent(a / max(1, n), b / max(1, n)) for n, a, b, _ in counts) or (None,) * len(pairs),
         differences=differences,
         maps={method: likeness(*pair) for method, pair in maps.items()},
+        density=_densities(total) if counts else None,
+        kept=tuple(map(_densities, counts)) if counts else None,
     )
 
 
@@ -215,6 +232,11 @@ def _counts(one: NDArray[Any], other: NDArray[Any]) -> tuple[int, int, int, int]
     if one.shape != other.shape:
         raise InputError(f"pathways of masks {one.shape} and {other.shape} cannot be compared; use one input size")
     return one.size, int(one.sum()), int(other.sum()), int((one & other).sum())
+
+
+def _densities(counts: Sequence[int]) -> tuple[float, float]:
+    neurons, one, other, _ = counts
+    return one / max(1, neurons), other / max(1, neurons)
 
 
 def _index(counts: Sequence[int]) -> float | None:

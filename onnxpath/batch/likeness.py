@@ -13,7 +13,7 @@ from onnxpath.evaluation.similarity import ranks
 Floats = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Likeness:
     """Of two maps as vectors: cosine of the angle, and Spearman's rank correlation of the signed values.
 

@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import exp, lgamma, log
 from typing import ClassVar
 
 from onnxpath.batch.comparison import Compared, Comparison, LayerSummary, MapSummary
 from onnxpath.report.data import Failure, Item, ModelFacts, RunFacts
-from onnxpath.report.spread import wilson
+from onnxpath.report.spread import interval, wilson
 
 MOST_SHOWN = 12
 """Inputs that are shown with pictures: those with changed predictions, then those whose pathways differ most."""
 
+MOST_TURNS = 100
+"""Pairs of predictions, one turned into the other, that compare.json holds."""
+
 MOST_NODES = 8
 """Nodes that are proposed to be kept in float."""
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """One label: inputs with it, how many each gets right, and how many right answers are lost and gained."""
+
+    label: int
+    inputs: int
+    one: int
+    other: int
+    lost: int
+    gained: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A prediction of the first that becomes another one, and on how many inputs."""
+
+    one: int
+    other: int
+    inputs: int
 
 
 @dataclass
 class CompareSummary:
     """The comparison in numbers; None where unknown.
 
-    agreement_low, agreement_high: 95 % interval; accuracy_one, accuracy_other: over the inputs with a label; lost:
-    right in the first and wrong in the other; gained: the reverse; first_diverging: the first layer above the
-    threshold; float_nodes: nodes of the layers where differences grow most, first those that grow most.
+    agreement_low, agreement_high: 95 % interval; accuracy_one, accuracy_other: over the inputs with a label, one_low
+    ... other_high: their 95 % intervals; lost: right in the first and wrong in the other; gained: the reverse; chance:
+    how often so uneven a split of them comes about where neither is better (McNemar's exact test, two-sided);
+    first_diverging: the first layer above the threshold; float_nodes: nodes of the layers where differences grow most,
+    first those that grow most; density_one, density_other: mean, of the matched layers; classes: by label, those that
+    change most first; turns: of changed predictions, most frequent first.
     """
 
     inputs: int
@@ -42,6 +71,15 @@ class CompareSummary:
     maps: list[MapSummary]
     layers: list[LayerSummary]
     float_nodes: list[str]
+    one_low: float | None = None
+    one_high: float | None = None
+    other_low: float | None = None
+    other_high: float | None = None
+    chance: float | None = None
+    density_one: float | None = None
+    density_other: float | None = None
+    classes: list[ClassChange] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
 
 
 @dataclass
@@ -81,6 +119,8 @@ def summarise_comparison(found: Comparison) -> CompareSummary:
     layers, first = found.layers(), found.first_diverging
     logits = sorted(row.logits for row in found.inputs)
     low, high = wilson(len(found.inputs) - len(found.changed), len(found.inputs))
+    lost, gained = sum(a and not b for a, b in right), sum(b and not a for a, b in right)
+    one, other = (interval(sum(pair[side] for pair in right), len(right)) for side in (0, 1))
     return CompareSummary(
         inputs=len(found.inputs),
         agreement=found.agreement,
@@ -90,15 +130,50 @@ def summarise_comparison(found: Comparison) -> CompareSummary:
         labelled=len(judged),
         accuracy_one=sum(a for a, _ in right) / len(right) if right else None,
         accuracy_other=sum(b for _, b in right) / len(right) if right else None,
-        lost=sum(a and not b for a, b in right),
-        gained=sum(b and not a for a, b in right),
+        lost=lost,
+        gained=gained,
         overlap=found.overlap,
         first_diverging=first.pair.one if first else None,
         logits=logits[len(logits) // 2] if logits else None,
         maps=found.maps(),
         layers=layers,
         float_nodes=float_nodes(layers),
+        one_low=one[0],
+        one_high=one[1],
+        other_low=other[0],
+        other_high=other[1],
+        chance=mcnemar(lost, gained) if right else None,
+        density_one=found.density[0],
+        density_other=found.density[1],
+        classes=class_changes(judged),
+        turns=turns(found),
     )
+
+
+def mcnemar(lost: int, gained: int) -> float:
+    """Return the p-value of McNemar's exact test, two-sided: how far `lost` and `gained` are from equally likely."""
+    count, few = lost + gained, min(lost, gained)
+    logs = (lgamma(count + 1) - lgamma(k + 1) - lgamma(count - k + 1) - count * log(2) for k in range(few + 1))
+    return min(1.0, 2 * sum(map(exp, logs)))
+
+
+def class_changes(judged: Sequence[Compared]) -> list[ClassChange]:
+    """Count right answers by label, the labels with the largest change first."""
+    counts: dict[int, list[int]] = {}
+    for row in judged:
+        assert row.label is not None
+        own = counts.setdefault(row.label, [0] * 5)
+        a, b = row.one.prediction == row.label, row.other.prediction == row.label
+        for place, hit in enumerate((True, a, b, a and not b, b and not a)):
+            own[place] += hit
+    made = [ClassChange(label, *own) for label, own in counts.items()]
+    return sorted(made, key=lambda c: (-abs(c.other - c.one), -(c.lost + c.gained), c.label))
+
+
+def turns(found: Comparison) -> list[Turn]:
+    """Count which predictions became which, the most frequent first."""
+    counts = Counter((row.one.prediction, row.other.prediction) for row in found.inputs if not row.agree)
+    return [Turn(*pair, n) for pair, n in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:MOST_TURNS]]
 
 
 def float_nodes(layers: Sequence[LayerSummary]) -> list[str]:

@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from onnxpath.files import printable
+from onnxpath.report.compared import ComparePage
 from onnxpath.report.data import PageData, Report
 from onnxpath.report.summary import summarise
 
 # Raised when a field of report.json changes its meaning or goes away; new fields do not raise it.
 SCHEMA = 1
+
+ITEMS, COMPARED = '\n "items": []', '\n  "inputs": []'
+"""Where the inputs stand in report.json and in compare.json."""
 
 
 def as_plain(value: Any) -> Any:
@@ -54,18 +58,25 @@ def to_json(report: PageData) -> str:
 
 
 def json_pieces(report: PageData, rows: Iterable[str] | None = None) -> Iterator[str]:
-    """Yield the text of `to_json` in pieces, a report's inputs one by one.
+    """Yield the text of `to_json` in pieces, a report's inputs, or those of a comparison, one by one.
 
-    rows: the JSON text of each input, default those of the items. What cannot be written raises before the first piece.
+    rows: the JSON text of each input, default those of the page. What cannot be written raises before the first piece.
     """
-    if not isinstance(report, Report):
+    if isinstance(report, Report):
+        whole = as_plain(replace(report, items=[])) | {"summary": as_plain(summarise(report))}
+        yield from _with_rows(whole, ITEMS, map(compact, report.items) if rows is None else rows)
+    elif isinstance(report, ComparePage):
+        whole = as_plain(replace(report, comparison=replace(report.comparison, inputs=())))
+        yield from _with_rows(whole, COMPARED, map(compact, report.comparison.inputs) if rows is None else rows)
+    else:
         yield _text({"schema": SCHEMA, **as_plain(report)}) + "\n"
-        return
-    plain = {"schema": SCHEMA, **as_plain(replace(report, items=[])), "summary": as_plain(summarise(report))}
-    # Line breaks inside of texts are escaped, so that this is the one place where it stands.
-    before, after = _text(plain).split('\n "items": []')
-    yield before + '\n "items": ['
-    for index, row in enumerate(map(compact, report.items) if rows is None else rows):
+
+
+def _with_rows(whole: dict[str, Any], place: str, rows: Iterable[str]) -> Iterator[str]:
+    # Line breaks inside of texts are escaped, so that the last such line is the list that was left empty.
+    before, after = _text({"schema": SCHEMA, **whole}).rsplit(place, 1)
+    yield before + place[:-1]
+    for index, row in enumerate(rows):
         yield f"{',' if index else ''}\n  {row}"
     yield f"\n ]{after}\n"
 

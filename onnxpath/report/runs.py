@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +15,12 @@ from onnxpath.batch.comparison import Compared, Comparison, LayerPair, compared
 from onnxpath.batch.matching import BY_NAME, match_layers
 from onnxpath.errors import InputError, all_of
 from onnxpath.pathway.pathway import Pathway
-from onnxpath.report.data import Item, ModelFacts, RunFacts, TensorFacts
-from onnxpath.report.plain import SCHEMA
-from onnxpath.report.write import DATA
-from onnxpath.typed import parse, read_as
+from onnxpath.report.build import maps as shown_maps
+from onnxpath.report.data import Failure, Item, TensorFacts
+from onnxpath.report.stored import Run
 
 SETTINGS = ("selector", "sparsity", "scope", "seed", "preprocess", "provider")
 """Settings of a run that change its results, told where two runs differ in them."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished report: its folder, and what its report.json says. items: the explained inputs by name."""
-
-    folder: Path
-    model: ModelFacts
-    run: RunFacts
-    items: Mapping[str, Item]
-
-    def class_names(self) -> list[str]:
-        """Return the class names by index that the predictions tell; what none tells is its index."""
-        known = {p.index: p.name for item in self.items.values() for p in item.predictions}
-        return [known.get(index, str(index)) for index in range(max(known, default=-1) + 1)]
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """What is read of a report.json."""
-
-    schema: int
-    model: ModelFacts
-    run: RunFacts
-    items: list[Item]
 
 
 def check_arguments(one: Path, other: Path, inputs: Sequence[Path]) -> None:
@@ -59,24 +32,6 @@ def check_arguments(one: Path, other: Path, inputs: Sequence[Path]) -> None:
         )
     if inputs:
         raise InputError("two finished reports are compared as they are: leave the inputs away, or name two models")
-
-
-def read_run(folder: Path) -> Run:
-    """Read a folder that `onnxpath report` wrote; InputError where it is something else."""
-    path = folder / DATA
-    try:
-        plain = parse(path.read_bytes())
-        if isinstance(plain, dict) and plain.get("schema", SCHEMA) != SCHEMA:
-            raise InputError(f"'{path}' has format {plain['schema']!r:.20}, and this onnxpath reads {SCHEMA}")
-        stored = read_as(_Stored, plain)
-    except OSError as error:
-        raise InputError(
-            f"folder '{folder}' holds no finished report ({DATA}: {error.strerror or error}); "
-            "give two folders that `onnxpath report` wrote, or two models"
-        ) from error
-    except ValueError as error:
-        raise InputError(f"'{path}' is not the data of a report: {error}") from error
-    return Run(folder, stored.model, stored.run, {item.name: item for item in stored.items})
 
 
 def compare_runs(one: Run, other: Run, threshold: float) -> Comparison:
@@ -111,6 +66,32 @@ def compare_runs(one: Run, other: Run, threshold: float) -> Comparison:
         only_other=tuple(name for name in other.items if name not in one.items),
         notes=_notes(one, other, rows, pairs, methods),
     )
+
+
+def failures(one: Run, other: Run) -> list[Failure]:
+    """Return the inputs that could not be explained in one run or the other, and what each says about them."""
+    told = [{f.name: f.error for f in run.failures} for run in (one, other)]
+    return [
+        Failure(name, _told(*(errors.get(name) for errors in told))) for name in dict.fromkeys([*told[0], *told[1]])
+    ]
+
+
+def _told(first: str | None, second: str | None) -> str:
+    if first == second:
+        return f"in both: {first}"
+    return "\n".join(f"in {side}: {text}" for side, text in (("A", first), ("B", second)) if text is not None)
+
+
+def shown_items(one: Run, other: Run, rows: Sequence[Compared]) -> list[Item]:
+    """Return inputs with the maps of both runs, from their raw arrays, as a page shows them, without pictures."""
+    layout = one.run.preprocess.get("layout")
+    axis = None if len(one.model.inputs[0].shape) != 4 else (2 if layout == "NHWC" else 0)
+    made = []
+    for row in rows:
+        sides = [(side, _arrays(run, run.items[row.name])) for side, run in (("A", one), ("B", other))]
+        named = {f"{method} in {side}": held[f"map_{method}"] for method in row.maps for side, held in sides}
+        made.append(Item(row.name, one.items[row.name].file, maps=shown_maps(named, axis, {})))
+    return made
 
 
 def _row(
@@ -158,10 +139,12 @@ def _arrays(run: Run, item: Item) -> dict[str, NDArray[Any]]:
         raise InputError(f"the raw arrays '{item.arrays}' of input '{item.name}' lie outside the report's folder")
     try:
         held = load_arrays(path, wanted=lambda name: name == "logits" or name.startswith("map_"))
-        if wrong := [name for name, array in held.items() if array.dtype.kind not in "biuf" or not np.isfinite(array).all()]:
+        if wrong := [
+            name for name, array in held.items() if array.dtype.kind not in "biuf" or not np.isfinite(array).all()
+        ]:
             raise ValueError(f"'{wrong[0]}' holds something else than numbers")
         target = item.target.index if item.target else None
-        if not (target or 0) in range(held["logits"].size):
+        if (target or 0) not in range(held["logits"].size):
             raise ValueError(f"'logits' has {held['logits'].size} entries, and the target is entry {target}")
     except DAMAGED as error:
         raise InputError(

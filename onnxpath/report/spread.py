@@ -102,3 +102,8 @@ def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
     share, slack = hits / count, z * z / count
     middle, half = share + slack / 2, z * sqrt((share * (1 - share) + slack / 4) / count)
     return max(0.0, (middle - half) / (1 + slack)), min(1.0, (middle + half) / (1 + slack))
+
+
+def interval(hits: int, count: int) -> tuple[float, float] | tuple[None, None]:
+    """Return Wilson's 95 % interval of a fraction, None where nothing was counted."""
+    return wilson(hits, count) if count else (None, None)

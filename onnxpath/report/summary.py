@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from onnxpath.report.confusion import ClassAccuracy, Confused, Reliability
 from onnxpath.report.data import Report
-from onnxpath.report.spread import wilson
+from onnxpath.report.spread import interval
 
 MOST_CONFUSED = 100
 """Pairs of confused classes that report.json holds."""
@@ -79,8 +79,3 @@ def summarise(report: Report) -> Summary:
         confusions=confusion.confused(MOST_CONFUSED),
         reliability=calibration.bins(),
     )
-
-
-def interval(hits: int, count: int) -> tuple[float, float] | tuple[None, None]:
-    """Return the 95 % interval of a fraction, None where nothing was counted."""
-    return wilson(hits, count) if count else (None, None)

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import binomtest, rankdata, spearmanr
 
 from onnxpath.batch.comparison import Comparison, LayerPair, compared
 from onnxpath.batch.likeness import likeness, ranks, relative_difference
 from onnxpath.batch.matching import match_layers
 from onnxpath.errors import InputError
-from onnxpath.report.compared import float_nodes, summarise_comparison
+from onnxpath.report.compared import ClassChange, Turn, float_nodes, mcnemar, summarise_comparison
 from onnxpath.report.spread import wilson
 from tests.pathway.analyses.made import drawn, neurons
 
@@ -133,6 +133,25 @@ def test_summary_by_hand():
     summary = summarise_comparison(found)
     assert (summary.accuracy_one, summary.accuracy_other) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
     assert (summary.lost, summary.gained, summary.first_diverging) == (1, 1, "b")
+    assert summary.classes == [ClassChange(0, 2, 2, 1, 1, 0), ClassChange(1, 1, 0, 1, 0, 1)]
+    assert summary.turns == [Turn(0, 1, 2)] and summary.chance == 1
+    assert summary.one_low < summary.accuracy_one < summary.one_high
+
+
+@pytest.mark.parametrize(("lost", "gained"), [(0, 0), (1, 0), (3, 9), (12, 4), (40, 40), (700, 600), (0, 2000)])
+def test_mcnemars_test_is_that_of_scipy(lost, gained):
+    expected = binomtest(lost, lost + gained).pvalue if lost + gained else 1.0
+    assert mcnemar(lost, gained) == pytest.approx(expected, rel=1e-9)
+
+
+def test_densities_are_counted():
+    one, other, found = row(5)
+    kept = [len(neurons({layer: mask})) / mask.size for p in (one, other) for layer, mask in p.masks.items()]
+    assert found.kept == tuple(pytest.approx(pair) for pair in zip(kept[:2], kept[2:], strict=True))
+    assert found.density == pytest.approx((one.density, other.density))
+    first = comparison([found, row(6)[2]]).layers()[0]
+    assert first.kept_one == pytest.approx(np.mean([found.kept[0][0], row(6)[2].kept[0][0]]))
+    assert comparison([]).density == (None, None)
 
 
 def test_other_questions_are_left_out_of_averages():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from onnxpath.report.compared import MOST_SHOWN
+from onnxpath.report.data import Failure
 from onnxpath.report.page import render
 from onnxpath.report.plain import to_json
 from onnxpath.report.section import in_order
@@ -17,12 +18,17 @@ from .test_page import check_page, read
 PARTS = [part.name for part in in_order("compare")]
 
 
+def has(made, section):
+    """Whether a section has anything to say."""
+    return {"compare-inputs": bool(made.items), "compare-classes": bool(made.summary.turns)}.get(section, True)
+
+
 @pytest.mark.parametrize("name", comparisons.CASES)
 def test_page_is_whole_and_fetches_nothing(name):
     made = comparisons.CASES[name]()
     page = check_page(render(made))
     ids = {attrs.get("id") for tag, attrs in page.tags if tag == "section"}
-    assert ids == set(PARTS) - ({"compare-inputs"} if not made.items else set())
+    assert ids == {part for part in PARTS if has(made, part)}
     assert sum(tag == "article" for tag, _ in page.tags) == len(made.items) <= MOST_SHOWN
 
 
@@ -31,7 +37,7 @@ def test_page_is_whole_and_fetches_nothing(name):
 def test_every_section_on_every_comparison(section, name):
     (part,) = [p for p in in_order("compare") if p.name == section]
     made = comparisons.CASES[name]()
-    assert bool(part.render(made).strip()) == (section != "compare-inputs" or bool(made.items))
+    assert bool(part.render(made).strip()) == has(made, section)
 
 
 def test_what_users_supply_is_escaped():
@@ -68,6 +74,27 @@ def test_margins_of_another_class_tell_nothing_about_the_prediction():
     changed = made.comparison.changed
     apart = [replace(row, one=replace(row.one, target=(row.one.prediction + 1) % 3)) for row in changed]
     assert "The surest of them" not in render(comparisons.page(replace(made.comparison, inputs=tuple(apart))))
+
+
+def test_answers_lost_and_gained_are_told_by_class():
+    made = comparisons.page(comparisons.comparison(40))
+    summary, text = made.summary, " ".join(read(render(made)).text.split())
+    assert summary.lost + summary.gained > 0 and f"{summary.lost} right answers lost" in text
+    first = summary.classes[0]
+    assert f"{first.label} {first.inputs} {first.one / first.inputs * 100:.1f}".removesuffix(".0") in text
+    turn = summary.turns[0]
+    assert f"{turn.one} {turn.other} {turn.inputs}" in text and "not decided" in text
+    sure = replace(summary, lost=40, gained=2, chance=1e-9)
+    assert "B is worse" in render(replace(made, summary=sure))
+    assert "B is better" in render(replace(made, summary=replace(sure, lost=2, gained=40)))
+
+
+def test_what_is_in_one_run_alone_and_what_failed_is_named():
+    names = tuple(f"in/{i}.png" for i in range(300))
+    made = comparisons.page(comparisons.comparison(4, only_one=names), failures=[Failure("x", "in A: broken")])
+    text = " ".join(read(render(made)).text.split())
+    assert "300 of A, 0 of B" in text and names[199] in text and names[200] not in text and "100 more" in text
+    assert "1 input failed" in text and "in A: broken" in text
 
 
 def test_json_holds_every_input():

@@ -10,7 +10,8 @@ import pytest
 
 import onnxpath
 from onnxpath.errors import InputError
-from onnxpath.report.runs import compare_runs, read_run
+from onnxpath.report.runs import compare_runs
+from onnxpath.report.stored import read_run
 from tests.models import FOLDER, sample
 
 

@@ -4,6 +4,9 @@ from onnxpath.report.compared import ComparePage
 from onnxpath.report.section import section
 from onnxpath.report.template import render_template
 
+MOST_NAMES = 200
+"""Inputs of one run alone that the page names."""
+
 
 @section("compare-summary", "Overview", order=20, pages=("compare",))
 def compare_summary(report: ComparePage) -> str:
@@ -18,5 +21,6 @@ def compare_summary(report: ComparePage) -> str:
         found=found,
         first=first,
         largest=max(known, key=lambda s: s.difference or 0.0, default=None),
+        most_names=MOST_NAMES,
         behind=sum((s.difference or 0.0) > found.threshold for s in known),
     )
