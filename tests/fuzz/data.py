@@ -118,9 +118,10 @@ def hostile_records(rng):
     """(suffix, bytes, what was done) of token ids or texts."""
     lines = []
     for _ in range(int(rng.integers(1, 4))):
-        record = {"input_ids": "[1, 2, 3]", "attention_mask": "[1, 1, 1]", "token_type_ids": "[0, 0, 0]"}
+        record = {"input_ids": "[1, 2, 3]", "attention_mask": "[1, 1, 1]"}
         for _ in range(int(rng.integers(0, 3))):
-            record[str(rng.choice([*record, "tokens", "label", "text", "text_pair", "<fuzz>"]))] = _json(rng)
+            named = [*record, "token_type_ids", "tokens", "label", "text", "text_pair", "<fuzz>"]
+            record[str(rng.choice(named))] = _json(rng)
         lines.append("{" + ", ".join(f'"{key}": {value}' for key, value in record.items()) + "}")
     suffix = str(rng.choice([".jsonl", ".json", ".txt"]))
     text = "\n".join(lines) if suffix != ".json" else "[" + ",".join(lines) + "]"

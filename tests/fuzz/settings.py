@@ -26,36 +26,44 @@ COMMANDS = {
 }
 """What each verb is given before the hostile values."""
 
-LEFT_OUT = {"out", "json", "help", "web", "ort_web", "engine", "address", "workers"}
-"""Options that say where results go, start other programs, or ask for more machines."""
+LEFT_OUT = {"out", "json", "help", "web", "ort_web", "workers"}
+"""Options that say where results go, or start other programs and processes."""
 WORK = {"steps", "samples", "units", "threads", "random", "neurons"}
 """Options that say how much is computed: whoever gives them means it, so they get no large numbers."""
+GOOD = (
+    *(
+        "gradient",
+        "pathway-gradient",
+        "lrp",
+        "deletion",
+        "random",
+        "greedy",
+        "layer",
+        "global",
+        "cpu",
+        "logits",
+        "image",
+    ),
+    *("softmax-change<=0.1", "straight-through", "n_steps=3", "epsilon=0.1", "composite=epsilon-plus", "1", "0", "0.5"),
+)
 TEXTS = (
     *("", "<fuzz>", "../../x", "/etc/hostname", ".", "[[[[", '{"a": 1}', "a=b", "=", "n_steps=[1,", "epsilon=1e400"),
-    *("lrp:epsilon=x", "gradient,,", "gradient:a", "gradient", "pathway-gradient", "lrp", "random", "layer", "cpu"),
-    *(
-        "softmax-change<=0.1",
-        "softmax-change<=x",
-        "<=",
-        "é" * 60,
-        "\udcff",
-        "a\nb",
-        "x" * 5000,
-        "-",
-        "--",
-        "*",
-        "logits",
-    ),
+    *("lrp:epsilon=x", "gradient,,", "gradient:a", "softmax-change<=x", "<=", "é" * 60, "\udcff", "a\nb", "x" * 5000),
+    *("-", "--", "*"),
 )
 SMALL = tuple(number for number in NUMBERS if len(number) < 5)
 
 
 @cache
 def options():
-    """Verb -> its options as (flag, parameter's name), flags without a value left out."""
+    """Verb -> its options as (flag, parameter's name, whether it takes a number), flags without a value left out."""
     verbs = typer.main.get_command(app).commands
     return {
-        verb: [(p.opts[-1], p.name) for p in verbs[verb].params if p.opts[-1].startswith("--") and not p.is_flag]
+        verb: [
+            (p.opts[-1], p.name, p.type.name.startswith(("integer", "float")))
+            for p in verbs[verb].params
+            if p.opts[-1].startswith("--") and not p.is_flag and p.name not in LEFT_OUT
+        ]
         for verb in COMMANDS
     }
 
@@ -64,11 +72,11 @@ def option(rng, folder):
     """An option of a verb, or two, with values that hardly fit."""
     del folder
     verb = list(COMMANDS)[int(rng.integers(len(COMMANDS)))]
-    known = [(flag, name) for flag, name in options()[verb] if name not in LEFT_OUT]
-    given = []
+    known, given = options()[verb], []
     for _ in range(int(rng.integers(1, 3))):
-        flag, name = known[int(rng.integers(len(known)))]
-        values = (*TEXTS, *(SMALL if name in WORK else NUMBERS))
+        flag, name, number = known[int(rng.integers(len(known)))]
+        numbers = SMALL if name in WORK else NUMBERS
+        values = (numbers if number else GOOD) if rng.random() < 0.7 else (*TEXTS, *numbers)
         given += [f"{flag}={values[int(rng.integers(len(values)))]}"]
     return f"{verb} {ascii(given)[:100]}", [verb, *COMMANDS[verb], *given]
 
