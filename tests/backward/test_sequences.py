@@ -12,7 +12,7 @@ import onnxpath
 from onnxpath.errors import UnsupportedOperator
 from tests.check import difference, provider, reference, to_double
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="not installed: torch")
 
 HEAD = '<ir_version: 10, opset_import: ["": 21]> '
 RNG = np.random.default_rng(0)

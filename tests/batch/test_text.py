@@ -38,7 +38,7 @@ def entry(ids, **more):
 
 
 def tokenized(folder):
-    pytest.importorskip("tokenizers")
+    pytest.importorskip("tokenizers", reason="not installed: tokenizers")
     return Preprocess(tokenizer=str(save_tokenizer(folder / "tokenizer.json")))
 
 

@@ -173,7 +173,7 @@ def test_models_are_compared_on_texts(tmp_path):
 
 
 def test_tree_ensembles_by_methods_that_only_run_the_model(tmp_path):
-    pytest.importorskip("skl2onnx")
+    pytest.importorskip("skl2onnx", reason="not installed: skl2onnx")
     import skl2onnx
     from sklearn.datasets import load_iris
     from sklearn.ensemble import RandomForestClassifier
@@ -216,7 +216,7 @@ def test_token_models_that_are_not_told_enough(texts, tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
+    playwright = pytest.importorskip("playwright.sync_api", reason="not installed: playwright")
     quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     with playwright.sync_playwright() as engine:
         chromium = engine.chromium.launch(executable_path=CHROMIUM, args=quiet)

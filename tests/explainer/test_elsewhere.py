@@ -78,7 +78,7 @@ RUN = """async ([file, feeds]) => {
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
 def test_in_a_browser(explainers, tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api")
+    playwright = pytest.importorskip("playwright.sync_api", reason="not installed: playwright")
     for name in FILES:
         shutil.copy(WEB / name, tmp_path)
     for path, _ in explainers.values():

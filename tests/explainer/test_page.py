@@ -83,7 +83,7 @@ def test_the_command(tmp_path, runtime):
 @needs_packages
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
 def test_in_a_browser(tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api")
+    playwright = pytest.importorskip("playwright.sync_api", reason="not installed: playwright")
     picture = skimage.data.astronaut()[:200, 100:350]
     Image.fromarray(picture).save(tmp_path / "face.png")
     (tmp_path / "text.png").write_text("not a picture")

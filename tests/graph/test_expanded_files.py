@@ -38,7 +38,7 @@ TOOLED = [
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """f(network, opset) -> (path of the exported file, inputs by name), written once."""
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="not installed: torch")
     from tests.graph import fused_networks
 
     folder, made = tmp_path_factory.mktemp("networks"), {}

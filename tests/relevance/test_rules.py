@@ -152,7 +152,7 @@ def test_shares_of_an_add_are_of_its_parts():
 def test_large_models(name, data_dir):
     path = next((data_dir / "models").glob(f"{name}*.onnx"), None)
     if path is None:
-        pytest.skip(f"no {name}")
+        pytest.skip(f"the data folder holds no {name}")
     model, x = onnxpath.load(path, providers="cpu"), real_input(data_dir, name, 2)
     for method in ("rap", "lrp"):
         found = onnxpath.attribute(model, x, method=method)
