@@ -30,6 +30,8 @@ LEFT_OUT = {"out", "json", "help", "web", "ort_web", "workers"}
 """Options that say where results go, or start other programs and processes."""
 WORK = {"steps", "samples", "units", "threads", "random", "neurons"}
 """Options that say how much is computed: whoever gives them means it, so they get no large numbers."""
+COUNTED = {*WORK, "seed", "target", "unit", "sparsity", "threshold", "opset"}
+"""Options that take a number."""
 GOOD = (
     *(
         "gradient",
@@ -56,11 +58,11 @@ SMALL = tuple(number for number in NUMBERS if len(number) < 5)
 
 @cache
 def options():
-    """Verb -> its options as (flag, parameter's name, whether it takes a number), flags without a value left out."""
+    """Verb -> its options as (flag, parameter's name), flags without a value left out."""
     verbs = typer.main.get_command(app).commands
     return {
         verb: [
-            (p.opts[-1], p.name, p.type.name.startswith(("integer", "float")))
+            (p.opts[-1], p.name)
             for p in verbs[verb].params
             if p.opts[-1].startswith("--") and not p.is_flag and p.name not in LEFT_OUT
         ]
@@ -74,9 +76,9 @@ def option(rng, folder):
     verb = list(COMMANDS)[int(rng.integers(len(COMMANDS)))]
     known, given = options()[verb], []
     for _ in range(int(rng.integers(1, 3))):
-        flag, name, number = known[int(rng.integers(len(known)))]
+        flag, name = known[int(rng.integers(len(known)))]
         numbers = SMALL if name in WORK else NUMBERS
-        values = (numbers if number else GOOD) if rng.random() < 0.7 else (*TEXTS, *numbers)
+        values = (numbers if name in COUNTED else GOOD) if rng.random() < 0.7 else (*TEXTS, *numbers)
         given += [f"{flag}={values[int(rng.integers(len(values)))]}"]
     return f"{verb} {ascii(given)[:100]}", [verb, *COMMANDS[verb], *given]
 
