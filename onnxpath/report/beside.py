@@ -26,19 +26,29 @@ from onnxpath.report.prepare import Job
 from onnxpath.report.restore import restored
 from onnxpath.report.store import Store
 from onnxpath.report.template import TEMPLATES
-from onnxpath.report.unitfile import Row
 
 FOLDER = "page"
 INLINE = 200
 """A page of at most so many inputs holds them all itself."""
 
 
-def write_unit(job: Job, store: Store, unit: int, texts: Sequence[str], rows: Sequence[Row]) -> None:
-    """Write the data files of a finished unit, unless they are there; texts, rows: of its inputs. Raises JobError."""
+def is_large(job: Job) -> bool:
+    """Return whether a run has data files beside its page."""
+    return len(job.items) > INLINE
+
+
+def write_unit(job: Job, store: Store, unit: int, texts: Sequence[str]) -> None:
+    """Write the data files of a finished unit, unless they are there or the page holds all inputs itself.
+
+    texts: JSON of its inputs' rows. Raises JobError.
+    """
+    if not is_large(job):
+        return
     cards, tiles = _path(job.out, "cards", unit), _path(job.out, "tiles", unit)
     head = f"// {_key(texts)}\n"
     if _starts_with(cards, head):
         return
+    rows = [store.row(n, text, printable(job.items[n].name)) for n, text in zip(store.span(unit), texts, strict=True)]
     given = [(number, row) for number, row in zip(store.span(unit), rows, strict=True) if isinstance(row, Item)]
     restored(job, given, store.damaged)
     sheet = sheet_uri([row.shown if isinstance(row, Item) else None for row in rows])

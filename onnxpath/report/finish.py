@@ -41,9 +41,8 @@ def finish(
 ) -> Reported:
     """Write page and data from what is in the folder."""
     figures, failures, shown = Figures(), list[Failure](), list[tuple[int, data.Item]]()
-    large = len(job.items) > beside.INLINE
-    rows = _explained(job, store, figures, failures, large)
-    if large:
+    rows = _explained(job, store, figures, failures)
+    if beside.is_large(job):
         beside.write_index(job, store, rows)
     else:
         shown = [(number, replace(row, seconds=store.timed(number), number=number)) for number, row in rows]
@@ -65,31 +64,28 @@ def finish(
         conservation=conserved(job.model, job.items, job.preprocess, job.options, target, output),
         class_overlap=class_overlap(job.out, figures),
         figures=figures,
-        beside=large,
+        beside=beside.is_large(job),
     )
     page = write_report(job.out, made, _rows(store))
     return Reported(page, job.out / DATA, len(job.items), figures.count, failures, job.warnings)
 
 
-def _explained(
-    job: Job, store: Store, figures: Figures, failures: list[Failure], large: bool
-) -> Iterator[tuple[int, data.Item]]:
-    """Yield (number, item) of every input that was explained; all are counted, and failed ones collected, on the way.
+def _explained(job: Job, store: Store, figures: Figures, failures: list[Failure]) -> Iterator[tuple[int, data.Item]]:
+    """Yield (number, item) of every input that was explained; on the way all are counted, and failed ones collected.
 
-    large: whether the data files of each unit are written, too.
+    Data files of units that a run left without them are written, too.
     """
     for unit, lines in groupby(store.texts(), lambda line: line[0] // store.unit):
-        span, texts = store.span(unit), [text for _, text in lines]
-        rows = [store.row(n, text, printable(job.items[n].name)) for n, text in zip(span, texts, strict=True)]
-        if large:
-            beside.write_unit(job, store, unit, texts, rows)
-            progress.tell("page", span.stop, store.count)
-        for number, row in zip(span, rows, strict=True):
+        texts = [text for _, text in lines]
+        beside.write_unit(job, store, unit, texts)
+        for number, text in zip(store.span(unit), texts, strict=True):
+            row = store.row(number, text, printable(job.items[number].name))
             if isinstance(row, Failure):
                 failures.append(row)
             else:
                 figures.add(row, number, store.timed(number))
                 yield number, row
+        progress.tell("page", store.span(unit).stop, store.count)
 
 
 def _rows(store: Store) -> Iterator[str]:

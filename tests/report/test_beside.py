@@ -143,6 +143,31 @@ def test_a_run_that_was_stopped_while_it_wrote_them_goes_on(large, tmp_path, mon
     assert not set(done) & set(written) and set(written) >= {*CARDS, "index.js", "report.html"} - set(done)
 
 
+def test_units_are_drawn_as_they_are_finished(large, tmp_path, monkeypatch):
+    inputs, out, _ = large
+    replace = files.os.replace
+
+    def failing(source, target):
+        if target.name == "000004.jsonl":
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", failing)
+    with pytest.raises(JobError, match="24 of 40 inputs are finished"):
+        go(inputs, tmp_path / "out")
+    assert sorted(contents(tmp_path / "out")) == sorted([*CARDS[:4], *TILES[:4]])
+    written = []
+
+    def watching(source, target):
+        written.append(target.name)
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", watching)
+    go(inputs, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(out)
+    assert sorted(name for name in written if name.startswith("cards")) == CARDS[4:]
+
+
 def test_units_that_are_drawn_of_other_rows_or_by_another_template_are_drawn_again(large, tmp_path, monkeypatch):
     inputs, out, _ = large
     shutil.copytree(out, tmp_path / "out")
