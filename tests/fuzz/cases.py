@@ -43,6 +43,8 @@ NAMES = (
     *("a;b", "a|b", "CON", "nul", "\u202egnp", "é" * 60, "x" * 200, "{{7*7}}", "a\nb", "\\..\\..\\x", "\udcff"),
 )
 METHODS = ("gradient", "pathway-gradient", "integrated-gradients", "input-x-gradient", "lrp", "guided-backprop", "rap")
+WITHOUT_RESULTS = ("inspect",)
+"""Verbs that write no files."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def build(seed, number, folder):
     kinds, weights = zip(*KINDS.items(), strict=True)
     kind = kinds[rng.choice(len(kinds), p=np.array(weights) / sum(weights))]
     what, argv = kind(rng, given)
-    return Case(kind.__name__, what, tuple(map(str, [*argv, "-o", folder / "out", "--json"])))
+    out = [] if argv[0] in WITHOUT_RESULTS else ["-o", folder / "out"]
+    return Case(kind.__name__, what, tuple(map(str, [*argv, *out, "--json"])))
 
 
 # ------------------------------------------------------------------------------------------------ kinds
@@ -112,8 +115,8 @@ def array(rng, folder):
     if rng.random() < 0.15:
         return f"pathway: {what}", ["compile", CNN, "--pathway", path]
     if rng.random() < 0.15:
-        masked = ["evaluate", CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "--methods", "gradient"]
-        return f"masks: {what}", [*masked, "--metrics", "pointing-game", "--masks", path]
+        masked = ["evaluate", CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "--method", "gradient"]
+        return f"masks: {what}", [*masked, "--metric", "pointing-game", "--masks", path]
     return what, [*_reading(rng, CNN, path), "--preprocess", PREPROCESS]
 
 

@@ -18,7 +18,7 @@ from tests.models import parse
 SHOWN = (CNN, ONE_IMAGE, "--preprocess", PREPROCESS)
 COMMANDS = {
     **{verb: SHOWN for verb in ("explain", "pathway", "activations", "report")},
-    "evaluate": (*SHOWN, "--methods", "gradient", "--metrics", "deletion", "--samples", "3"),
+    "evaluate": (*SHOWN, "--method", "gradient", "--metric", "deletion", "--samples", "3"),
     "radius": (*SHOWN, "--units", "3"),
     "decode": (*SHOWN, "--steps", "2"),
     "compare": (CNN, CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "--method", "gradient"),
@@ -26,7 +26,7 @@ COMMANDS = {
 }
 """What each verb is given before the hostile values."""
 
-LEFT_OUT = {"out", "json", "help", "web", "ort_web", "workers"}
+LEFT_OUT = {"out", "json", "help", "web", "ort_web", "netron", "workers"}
 """Options that say where results go, or start other programs and processes."""
 WORK = {"steps", "samples", "units", "threads", "random", "neurons"}
 """Options that say how much is computed: whoever gives them means it, so they get no large numbers."""
@@ -93,7 +93,7 @@ def boxes(rng, folder):
             row[int(rng.integers(len(row)))] = odd[int(rng.integers(len(odd)))]
     data = "\n".join(",".join(row) for row in [header, *rows]).encode("utf-8", "surrogatepass")
     (folder / "boxes.csv").write_bytes(damaged(rng, data) if rng.random() < 0.2 else data)
-    metrics = ["--methods", "gradient", "--metrics", "pointing-game", "--samples", "3"]
+    metrics = ["--method", "gradient", "--metric", "pointing-game", "--samples", "3"]
     return "boxes", ["evaluate", *SHOWN, *metrics, "--boxes", folder / "boxes.csv"]
 
 

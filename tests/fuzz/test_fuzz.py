@@ -8,11 +8,13 @@ import time
 import pytest
 from typer.testing import CliRunner
 
+from tests.cli.program import run
 from tests.conftest import ROOT
 from tests.fuzz import worker
 from tests.fuzz.__main__ import summary
-from tests.fuzz.cases import KINDS, build
+from tests.fuzz.cases import KINDS, WITHOUT_RESULTS, build
 from tests.fuzz.pool import attempts
+from tests.fuzz.settings import COMMANDS
 
 CASES = 300
 
@@ -59,6 +61,12 @@ def test_what_counts_as_wrong(said, code, seen):
 
     found = worker._problem(CliRunner().invoke(app, []))
     assert seen in found and bool(seen) == bool(found)
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_commands_fail_only_where_something_is_hostile(verb, tmp_path):
+    out = [] if verb in WITHOUT_RESULTS else ["-o", tmp_path / "out"]
+    assert run(verb, *COMMANDS[verb], *out, "--json").code == 0
 
 
 def test_files_elsewhere_and_unescaped_names_are_seen(tmp_path):
