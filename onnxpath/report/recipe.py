@@ -41,7 +41,7 @@ class Recipe:
                 "a worker reads another model than the run did: "
                 + ("save it to a file, and give that" if self.in_memory else "the file was changed meanwhile")
             )
-        return model
+        return model.derived(spinning=False)  # as the run's own
 
     def _other_versions(self) -> list[tuple[str, str]]:
         here = versions()

@@ -86,7 +86,8 @@ def report(
         wrt=wrt,
         threads=threads,
     )
-    job = replace(job, model=job.model.derived(threads=by.threads(job.model.provider)))
+    # Reading and writing go on beside the sessions, and need the cores that waiting threads would keep.
+    job = replace(job, model=job.model.derived(threads=by.threads(job.model.provider), spinning=False))
     size = unit or unit_size(job.model)
     task = Task(job.preprocess, job.classes, job.options, target, output, size)
     store = Store(job.out, configuration(job, task, seed), len(job.items), size)

@@ -31,6 +31,7 @@ from onnxpath.runtime.feeds import TensorInfo, checked_feeds, info_of, rows_of
 from onnxpath.runtime.providers import precision_on, resolve
 from onnxpath.runtime.rows import freed, why_row_by_row
 from onnxpath.runtime.session import Array, Session
+from onnxpath.shown import Shown
 
 MEMORY = 1 << 30
 """Default budget in bytes for what one run of a program holds."""
@@ -70,12 +71,12 @@ def load(
     return Model(graph, provider, path, memory, table, wrt, threads, precision)
 
 
-class Model:
+class Model(Shown):
     """A canonized graph with its sessions.
 
     graph: the canonized graph, never changed; provider: "cpu" | "cuda"; path: the file, None for bytes and protos;
     rules: what goes backwards in its programs; wrt: what attribution is about, None for the default; threads: of one
-    operator, None for the default; precision: of float32 products, "float32" | "tf32".
+    operator, None for the default; precision: of float32 products, "float32" | "tf32"; spinning: see `Session`.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Model:
         wrt: Sequence[str] | None = None,
         threads: int | None = None,
         precision: str = "float32",
+        spinning: bool = True,
     ) -> None:
         self.graph = graph
         self.provider = provider
@@ -96,10 +98,15 @@ class Model:
         self.rules = rules
         self.threads = threads
         self.precision = precision
+        self.spinning = spinning
         self.wrt = None if wrt is None else named_sources(graph, wrt)
         self._together: bool | None = None
         self._sessions: dict[Hashable, Session] = {}
         self._later: dict[tuple[str, ...], Model] = {}
+
+    def __repr__(self) -> str:
+        named = self.path.name if self.path else "in memory"
+        return f"Model({named!r}, {len(self.graph.nodes)} nodes, on {self.provider})"
 
     @cached_property
     def inputs(self) -> list[TensorInfo]:
@@ -158,7 +165,7 @@ class Model:
 
     def derived(self, **changes: Any) -> Model:
         """Return a Model with this one's settings but for `changes`, by the names of the constructor's arguments."""
-        kept = ("graph", "provider", "path", "memory", "rules", "wrt", "threads", "precision")
+        kept = ("graph", "provider", "path", "memory", "rules", "wrt", "threads", "precision", "spinning")
         return Model(**{name: getattr(self, name) for name in kept} | changes)
 
     def beginning_at(self, names: Sequence[str]) -> Model:
@@ -204,7 +211,7 @@ class Model:
         """Return the session of a program, building it when first asked for; keep=False forgets it after use."""
         if key in self._sessions:
             return self._sessions[key]
-        session = Session(build(), self.provider, threads=self.threads, precision=self.precision)
+        session = Session(build(), self.provider, "all", self.threads, self.precision, self.spinning)
         if keep:
             self._sessions[key] = session
         return session

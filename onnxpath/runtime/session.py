@@ -54,7 +54,8 @@ class Session:
     """An ONNX Runtime session of one program.
 
     model: the program; provider: "cpu" | "cuda"; optimise: "all" | "basic" | "none"; threads: of one operator, None for
-    ONNX Runtime's default, one per core; precision: of float32 products on CUDA, "float32" | "tf32". Raises
+    ONNX Runtime's default, one per core; precision: of float32 products on CUDA, "float32" | "tf32"; spinning: whether
+    threads that wait for each other keep their cores, which takes less time and leaves less to other work. Raises
     ProviderError where the provider has no kernels for the program's dtypes, all named; ModelError with ONNX Runtime's
     words where the program does not load for another reason.
     """
@@ -66,11 +67,13 @@ class Session:
         optimise: str = "all",
         threads: int | None = None,
         precision: str = "float32",
+        spinning: bool = True,
     ) -> None:
         self.provider = provider
         providers = offers(provider, precision)
         options = session_options(optimise)
         options.intra_op_num_threads = threads or 0
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
         try:
             if not needs_external_data(model):
                 self._session = ort.InferenceSession(model.SerializeToString(), options, providers=providers)

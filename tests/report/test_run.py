@@ -1,5 +1,6 @@
 """A run that keeps what is finished: stopped, full disks, other configurations, two at once."""
 
+import inspect
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from onnxpath.report.prepare import prepare
 from onnxpath.report.restore import restored
 from onnxpath.report.store import differences
 from onnxpath.report.write import into, save_arrays
+from onnxpath.runtime.session import Session
 from onnxpath.typed import read_as
 from tests.models import FOLDER, sample
 
@@ -170,6 +172,18 @@ def test_what_the_page_shows_is_what_was_computed(tmp_path):
     assert again == fresh and len(again.maps) == 1
     np.testing.assert_array_equal(again.shown, fresh.shown)
     np.testing.assert_array_equal(again.maps[0].values, fresh.maps[0].values)
+
+
+def test_sessions_leave_the_cores_to_what_goes_on_beside_them(tmp_path, monkeypatch):
+    opened, init = [], Session.__init__
+
+    def spied(session, model, *settings, **named):
+        init(session, model, *settings, **named)
+        opened.append(inspect.signature(init).bind(session, model, *settings, **named).arguments.get("spinning", True))
+
+    monkeypatch.setattr(Session, "__init__", spied)
+    go(FOLDER / "images", tmp_path)
+    assert opened and not any(opened)
 
 
 def test_nothing_explained_leaves_nothing(tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 import onnxpath
@@ -255,8 +256,22 @@ def test_sessions_run_on_arrays_and_on_device_values():
 
 def test_a_model_made_from_another_keeps_its_settings():
     model = onnxpath.load(sample("digits_cnn"), providers="cpu", memory=1 << 20, threads=1, rules="straight-through")
+    model = model.derived(spinning=False)
     layer = model.layers()[0].name
     for other in (model.about([layer]), model.beginning_at([layer]), model.derived(graph=model.graph.copy())):
-        for setting in ("provider", "memory", "rules", "threads", "precision"):
+        for setting in ("provider", "memory", "rules", "threads", "precision", "spinning"):
             assert getattr(other, setting) == getattr(model, setting), setting
     assert model.derived(path=None).path is None and model.derived().path == model.path
+
+
+@pytest.mark.parametrize("spinning", [True, False])
+def test_threads_of_a_model_spin_or_not(spinning, monkeypatch):
+    told, add = {}, ort.SessionOptions.add_session_config_entry
+
+    def entry(options, key, value):
+        told[key] = value
+        add(options, key, value)
+
+    monkeypatch.setattr(ort.SessionOptions, "add_session_config_entry", entry)
+    onnxpath.attribute(load(mlp()).derived(spinning=spinning), normal(2, 6), method="gradient")
+    assert told["session.intra_op.allow_spinning"] == str(int(spinning))
