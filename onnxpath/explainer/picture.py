@@ -11,10 +11,9 @@ from onnxpath.batch.preprocess import Preprocess, Size
 from onnxpath.errors import InputError
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Tensor, Variable, numpy_dtype
-from onnxpath.report.colour import GAIN, LIFT, PERCENTILE, palette
+from onnxpath.report.colour import GAIN, LIFT, LUMINANCE, PERCENTILE, palette
 
 IMAGE, OVERLAY = "image", "overlay"
-LUMINANCE = (0.2126, 0.7152, 0.0722)
 GREY = (19595, 38470, 7471)
 """Of 65536: how Pillow makes grey of red, green and blue."""
 

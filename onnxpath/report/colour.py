@@ -14,6 +14,8 @@ from onnxpath.report.data import AttributionMap
 
 COLOUR_MAP = "matplotlib:bwr"
 PERCENTILE = 99.9
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Shares of red, green and blue (ITU-R BT.709)."""
 # How a picture is greyed under an overlay: grey · GAIN + LIFT. Lifted, so that colour shows on dark parts too.
 GAIN, LIFT = 0.55, 0.45
 
@@ -89,7 +91,7 @@ def map_rgb(values: NDArray[Any], limit: float) -> NDArray[np.uint8]:
 
 def overlay(shown: NDArray[np.uint8], values: NDArray[Any], limit: float) -> NDArray[np.uint8]:
     """Lay a map (H, W) over its picture uint8 (H, W, 3): the greyed picture times the map's colours."""
-    grey = shown.astype(np.float64) @ np.array([0.2126, 0.7152, 0.0722]) * GAIN + 255 * LIFT
+    grey = shown.astype(np.float64) @ np.array(LUMINANCE) * GAIN + 255 * LIFT
     return np.asarray(np.rint(grey[:, :, None] * map_rgb(values, limit) / 255), dtype=np.uint8)
 
 

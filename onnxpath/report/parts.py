@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onnxpath.report.colour import colour_index, palette
+from onnxpath.report.colour import LUMINANCE, colour_index, palette
 from onnxpath.report.data import AttributionMap, Item
 
 MOST_BARS = 30
@@ -79,4 +79,4 @@ def _css(colour: list[int]) -> str:
 def _light(colour: list[int]) -> bool:
     """True where black text is the more readable one: the relative luminance of WCAG 2 is above 0.179."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179
+    return sum(share * value for share, value in zip(LUMINANCE, linear, strict=True)) > 0.179
