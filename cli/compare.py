@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from onnxpath_cli.compare_runs import command, compare_runs, is_run, now, show
-from onnxpath_cli.job import go_through, leave, prepare
+from onnxpath_cli.compare_runs import compare_runs, is_run, show
+from onnxpath_cli.job import command, go_through, leave, now, prepare
 from onnxpath_cli.options import (
     ClassNames,
     Json,
@@ -190,16 +190,16 @@ def _run(job: Job, pair: Pair) -> RunFacts:
 
     from onnxpath.report import build, data
 
-    how = pair.settings
+    chosen = pair.settings.selection
     return data.RunFacts(
         provider=job.model.provider,
         versions=build.versions(),
-        seed=how.selector_options.get("seed"),
+        seed=chosen.options.get("seed"),
         preprocess=asdict(job.preprocess),
-        selector=how.selector,
-        sparsity=how.sparsity if isinstance(how.sparsity, float) else None,
-        scope=how.scope,
-        methods=list(how.methods),
+        selector=chosen.selector,
+        sparsity=chosen.sparsity if isinstance(chosen.sparsity, float) else None,
+        scope=chosen.scope,
+        methods=list(pair.settings.methods),
         command=command(),
         date=now(),
     )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onnxpath_cli.job import read_classes
+from onnxpath_cli.job import command, now, read_classes
 from onnxpath_cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -86,16 +83,6 @@ def show(found: Comparison, out: Path, json: bool, failures: Sequence[Failure], 
     for line in _lines(found):
         say(line)
     say(f"{page}: {len(found.inputs)} inputs")
-
-
-def command() -> str:
-    """Return the command line of this run."""
-    return shlex.join(["onnxpath", *sys.argv[1:]])
-
-
-def now() -> str:
-    """Return the date and time, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _lines(found: Comparison) -> Iterator[str]:

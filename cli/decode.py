@@ -65,8 +65,8 @@ def decode(
     from functools import partial
 
     from onnxpath.batch.decoded import check_networks, decode_items
-    from onnxpath.batch.explain import pathway_options
     from onnxpath.batch.fit import check_pathway
+    from onnxpath.batch.selection import Selection
     from onnxpath.batch.unprocess import picture_png
     from onnxpath.errors import all_of
     from onnxpath.files import save_npz, write_bytes
@@ -75,7 +75,7 @@ def decode(
     from onnxpath.report.write import file_stem
 
     checks = (
-        partial(pathway_options, selector, sparsity, scope, seed),
+        partial(Selection.of, selector, sparsity, scope, seed),
         partial(Climb, steps, learning_rate, parametrisation, decay, jitter, start, seed),
         partial(check_networks, several(network, ["pathway"])),
     )
@@ -93,7 +93,7 @@ def decode(
             partial(check_decoding, loaded, checks[1]()), partial(check_pathway, loaded, selector, target, output)
         ),
     )
-    options, climb, networks = job.options
+    selection, climb, networks = job.options
 
     def write(result: DecodedItem) -> dict[str, Any]:
         stem = file_stem(result.item.name)
@@ -112,9 +112,7 @@ def decode(
             "densities": {name: pathway.density for name, pathway in result.pathways.items()},
         }
 
-    results = decode_items(
-        job.model, job.items, job.preprocess, networks, climb, selector, sparsity, scope, options, target, output
-    )
+    results = decode_items(job.model, job.items, job.preprocess, networks, climb, selection, target, output)
     rows, failures = go_through(job, results, "decode", write)
     tell(job, rows, failures, _line, json)
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from onnxpath_cli.job import leave, prepare
+from onnxpath_cli.job import facts, leave, prepare
 from onnxpath_cli.options import (
     VARIANTS,
     Inputs,
@@ -133,7 +129,7 @@ def evaluate(
     for _ in progress(planned.run(), planned.length, "evaluate"):
         pass
     result = planned.result()
-    page = write_evaluation(out, result, _facts(job, time.perf_counter() - clock))
+    page = write_evaluation(out, result, facts(job.model, job.preprocess, time.perf_counter() - clock, job.warnings))
     if json:
         print_json({**result.as_dict(), "page": page, "failed": len(failures)})
     else:
@@ -231,20 +227,3 @@ def _correct(subject: Subject, kept: list[tuple[int, InputItem]]) -> Subject:
             "labels are in an npz, or are the indices that sub-folders are named after"
         )
     return only_correct(subject, known)
-
-
-def _facts(job: Job, seconds: float) -> Any:
-    from onnxpath.report import build
-    from onnxpath.report.evaluation.page import Facts
-
-    return Facts(
-        model=job.model.path.name if job.model.path else "(in memory)",
-        sha256=job.model.sha256 or "",
-        provider=job.model.provider,
-        versions=build.versions(),
-        preprocess=asdict(job.preprocess),
-        command=shlex.join(["onnxpath", *sys.argv[1:]]),
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=seconds,
-        warnings=job.warnings,
-    )

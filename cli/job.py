@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +17,10 @@ from onnxpath_cli.output import complain, echo, print_json, progress, say
 
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
+    from onnxpath.batch.preprocess import Preprocess
+    from onnxpath.report.evaluation.data import Facts
     from onnxpath.report.prepare import Job
+    from onnxpath.runtime.model import Model
 
 Result = TypeVar("Result")
 Row = TypeVar("Row")
@@ -75,6 +82,34 @@ def tell(
 def leave(job: Job, failures: list[Failed]) -> None:
     """Print warnings and the inputs that failed; exit code 1 where some failed, 2 where all did."""
     end(job.warnings, [failure.error for failure in failures], len(job.items))
+
+
+def command() -> str:
+    """Return the command line of this run, as its results tell it."""
+    return shlex.join(["onnxpath", *sys.argv[1:]])
+
+
+def now() -> str:
+    """Return the date and time, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def facts(model: Model, preprocess: Preprocess, seconds: float, warnings: Sequence[str] = ()) -> Facts:
+    """Return what a page of metrics says of its run; seconds: that it took."""
+    from onnxpath.report import build
+    from onnxpath.report.evaluation.data import Facts
+
+    return Facts(
+        model=model.path.name if model.path else "(in memory)",
+        sha256=model.sha256 or "",
+        provider=model.provider,
+        versions=build.versions(),
+        preprocess=asdict(preprocess),
+        command=command(),
+        date=now(),
+        seconds=seconds,
+        warnings=list(warnings),
+    )
 
 
 def end(warnings: list[str], errors: list[str], inputs: int) -> None:

@@ -82,11 +82,12 @@ def pathway(
       onnxpath pathway model.onnx images/ --preprocess preprocess.toml \\
           --selector neuron-mct --selector random --analysis overlap -o study/
     """
+    from dataclasses import replace
     from functools import partial
 
-    from onnxpath.batch.explain import pathway_options, selector_options
     from onnxpath.batch.fit import check_pathway
     from onnxpath.batch.pathways import pathway_items
+    from onnxpath.batch.selection import Selection, selector_options
     from onnxpath.errors import all_of
     from onnxpath.pathway.analyses.named import ANALYSES
     from onnxpath.pathway.analyses.packed import packed
@@ -96,13 +97,13 @@ def pathway(
     selectors = several(selector, [DEFAULT_SELECTOR])
     analyses = several(analysis, [])
 
-    def options() -> dict[str, Any]:
-        checks = [partial(pathway_options, name, sparsity, scope, seed) for name in selectors]
+    def options() -> list[Selection]:
+        checks: list[Any] = [partial(Selection.of, name, sparsity, scope, seed) for name in selectors]
         checks += [partial(ANALYSES.get, name) for name in analyses]
         checks += [lambda: check_name(netron), lambda: check_writable(netron.parent)] if netron else []
         found = all_of(*checks)
         more = selector_options(selectors, option or [])
-        return {name: extra | more[name] for name, extra in zip(selectors, found, strict=False)}
+        return [replace(s, options={**s.options, **more[s.selector]}) for s in found[: len(selectors)]]
 
     job = prepare(
         model,
@@ -128,7 +129,7 @@ def pathway(
         return [_write(job, result.item.name, name, pathway) for name, pathway in result.pathways.items()]
 
     results = pathway_items(
-        job.model, job.items, job.preprocess, job.options, sparsity, scope, target, output, netron is not None
+        job.model, job.items, job.preprocess, job.options, target, output, contributions=netron is not None
     )
     written, failures = go_through(job, results, ", ".join(selectors), write)
     rows = [row for several in written for row in several]

@@ -60,9 +60,9 @@ def radius(
     from functools import partial
     from json import dumps
 
-    from onnxpath.batch.explain import pathway_options
     from onnxpath.batch.fit import check_pathway
     from onnxpath.batch.radii import radius_items
+    from onnxpath.batch.selection import Selection
     from onnxpath.errors import all_of
     from onnxpath.files import save_npz, write_bytes
     from onnxpath.pathway.analyses.radius import check_radius
@@ -78,7 +78,7 @@ def radius(
         providers,
         classes,
         output,
-        options=lambda: pathway_options(selector, sparsity, scope, seed),
+        options=lambda: Selection.of(selector, sparsity, scope, seed),
         fits=lambda loaded: all_of(
             partial(check_radius, loaded, output), partial(check_pathway, loaded, selector, target, output)
         ),
@@ -98,9 +98,7 @@ def radius(
             **{name: _facts(found) for name, found in networks.items()},
         }
 
-    results = radius_items(
-        job.model, job.items, job.preprocess, units, selector, sparsity, scope, job.options, target, output
-    )
+    results = radius_items(job.model, job.items, job.preprocess, units, job.options, target, output)
     rows, failures = go_through(job, results, "radius", write)
     if rows:
         table = as_plain({"sparsity": sparsity, "scope": scope, "results": rows})

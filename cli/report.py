@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from typing import Annotated
 
 from typer import Option
 
 from onnxpath_cli.config import Config
-from onnxpath_cli.job import end
+from onnxpath_cli.job import command, end
 from onnxpath_cli.options import (
     ClassNames,
     Composite,
@@ -123,7 +121,7 @@ def report(
             engine=engine,
             workers=workers,
             address=address,
-            command=shlex.join(["onnxpath", *sys.argv[1:]]),
+            command=command(),
         )
     if made.page and json:
         print_json({"page": made.page, "data": made.data, "inputs": made.explained, "failed": len(made.failures)})

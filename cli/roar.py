@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from onnxpath_cli.job import read_classes
+from onnxpath_cli.job import facts, read_classes
 from onnxpath_cli.options import (
     VARIANTS,
     ClassNames,
@@ -28,10 +28,9 @@ DEFAULT_METHODS = ["gradient", "pathway-gradient"]
 DEFAULT_BASELINES = ["random", "edges"]
 
 if TYPE_CHECKING:
+    from onnxpath.batch.preprocess import Preprocess
     from onnxpath.evaluation.roar.study import Study
     from onnxpath.evaluation.training.train import Recipe
-    from onnxpath.report.evaluation.data import Facts
-    from onnxpath.runtime.model import Model
 
 
 def roar(
@@ -100,7 +99,7 @@ def roar(
         lambda: _numbers(percents),
         lambda: _recipe(optimiser, rate, weight_decay, epochs, batch, decay_every, crop, flip, validation),
     )
-    study = _study(
+    study, prepared = _study(
         (model, train, test),
         (preprocess, classes, providers),
         folder=out,
@@ -117,8 +116,8 @@ def roar(
     for _ in progress(study.run(), len(study.keys()) - len(study.points()), kind):
         pass
     result = study.result()
-    facts = _facts(study.model, preprocess, time.perf_counter() - clock)
-    shown = Retrained(result, facts, len(study.train.x), len(study.test.x), study.layout.positions)
+    ran = facts(study.model, prepared, time.perf_counter() - clock)
+    shown = Retrained(result, ran, len(study.train.x), len(study.test.x), study.layout.positions)
     page = write_roar(out, shown)
     if json:
         print_json({"page": page, **result.as_dict()})
@@ -127,27 +126,9 @@ def roar(
         say(f"{page}: {len(result.points)} trainings")
 
 
-def _facts(model: Model, preprocess: Path | None, seconds: float) -> Facts:
-    from dataclasses import asdict
-
-    from onnxpath.batch.preprocess import load_preprocess
-    from onnxpath.report import build
-    from onnxpath.report.evaluation.data import Facts
-    from onnxpath_cli.compare_runs import command, now
-
-    return Facts(
-        model=model.path.name if model.path else "(in memory)",
-        sha256=model.sha256 or "",
-        provider=model.provider,
-        versions=build.versions(),
-        preprocess=asdict(load_preprocess(preprocess)) if preprocess else {},
-        command=command(),
-        date=now(),
-        seconds=seconds,
-    )
-
-
-def _study(files: tuple[Path, Path, Path], how: tuple[Path | None, Path | None, str], **settings: Any) -> Study:
+def _study(
+    files: tuple[Path, Path, Path], how: tuple[Path | None, Path | None, str], **settings: Any
+) -> tuple[Study, Preprocess]:
     """Load the model and read the examples; all that is wrong with them is said at once."""
     from onnxpath.batch.labelled import read_labelled
     from onnxpath.batch.preprocess import Preprocess, load_preprocess
@@ -166,7 +147,8 @@ def _study(files: tuple[Path, Path, Path], how: tuple[Path | None, Path | None, 
     # Folders of the test part are the classes that those of the training part are, also where one is missing.
     x_test, labels_test, _ = read_labelled([test], loaded, chosen, names or found)
     channels = "last" if x.ndim == 4 and chosen.layout == "NHWC" else None
-    return Study(loaded, Examples(x, labels), Examples(x_test, labels_test), channels=channels, **settings)
+    study = Study(loaded, Examples(x, labels), Examples(x_test, labels_test), channels=channels, **settings)
+    return study, chosen
 
 
 def _recipe(

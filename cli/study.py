@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from onnxpath_cli.job import command, now
 
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
@@ -71,8 +70,8 @@ def run_facts(job: Job, settings: Mapping[str, Any], selectors: Sequence[str]) -
         sparsity=settings["sparsity"] if isinstance(settings["sparsity"], float) else None,
         scope=settings["scope"],
         seed=settings["seed"],
-        command=shlex.join(["onnxpath", *sys.argv[1:]]),
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command(),
+        date=now(),
     )
 
 

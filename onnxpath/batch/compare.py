@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from onnxpath.attribution.attribute import attribute
 from onnxpath.batch.comparable import check_outputs, fitting, match_inputs
 from onnxpath.batch.comparison import Compared, Comparison, LayerPair, compared
-from onnxpath.batch.explain import Batch, Failed, in_batches, method_options, pathway_options, stacked, targets
+from onnxpath.batch.explain import Batch, Failed, in_batches, method_options, stacked, targets
 from onnxpath.batch.fit import check_attribution, check_pathway
 from onnxpath.batch.inputs import InputItem, Loaded, label_of
 from onnxpath.batch.likeness import relative_difference
 from onnxpath.batch.matching import BY_NAME, linear_nodes, match_layers
 from onnxpath.batch.preprocess import Preprocess
+from onnxpath.batch.selection import Selection
 from onnxpath.errors import InputError, all_of
-from onnxpath.pathway.critical import critical_pathway
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import ACTIVATION, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
@@ -39,10 +39,7 @@ class Settings:
     """How models are compared: methods with their options, how pathways are selected, and the rest of `compare`."""
 
     methods: Mapping[str, Mapping[str, Any]]
-    selector: str
-    sparsity: Any
-    scope: str
-    selector_options: Mapping[str, Any]
+    selection: Selection
     threshold: float
 
 
@@ -60,12 +57,12 @@ def settings(
 
     Raises UnknownName, InputError, all problems at once.
     """
-    table, extra, _ = all_of(
+    table, selection, _ = all_of(
         lambda: method_options(methods, selector, sparsity, scope, steps, seed, more=more),
-        lambda: pathway_options(selector, sparsity, scope, seed),
+        lambda: Selection.of(selector, sparsity, scope, seed),
         lambda: _check_threshold(threshold),
     )
-    return Settings(table, selector, sparsity, scope, extra, threshold)
+    return Settings(table, selection, threshold)
 
 
 def compare(
@@ -130,7 +127,7 @@ class Pair:
         asked = [
             lambda model=model: all_of(
                 lambda: check_attribution(model, settings.methods, aim, output),
-                lambda: check_pathway(model, settings.selector, aim, output),
+                lambda: check_pathway(model, settings.selection.selector, aim, output),
             )
             for model in (one, other)
         ]
@@ -151,16 +148,15 @@ class Pair:
     def settled(self, feeds: Mapping[str, Array], target: Any = None) -> Pair:
         """Return the pair with a sparsity in place of a rule for it: what the first model finds on these rows."""
         how = self.settings
-        if not isinstance(how.sparsity, str):
+        if not isinstance(how.selection.sparsity, str):
             return self
-        found = critical_pathway(
-            self.one, dict(feeds), target, how.selector, how.sparsity, how.scope, self.output, **how.selector_options
-        )
-        own: dict[str, Any] = {"sparsity": found[0].sparsity}
+        own: dict[str, Any] = {
+            "sparsity": how.selection.pathways(self.one, dict(feeds), target, self.output)[0].sparsity
+        }
         methods = {
             name: {**options, **own} if "sparsity" in options else options for name, options in how.methods.items()
         }
-        return replace(self, settings=replace(how, methods=methods, **own))
+        return replace(self, settings=replace(how, methods=methods, selection=replace(how.selection, **own)))
 
     def rows(
         self, feeds: Mapping[str, Array], names: Sequence[str], labels: Sequence[int | None], target: Any = None
@@ -201,8 +197,8 @@ class Pair:
         for name, model in ((one, self.one), (other, self.other)):
             if model.named_rules:
                 told.append(f"{name}: rules '{model.rules.name}': {model.rules.about}")
-        if isinstance(self.settings.sparsity, str):
-            rule = self.settings.sparsity
+        if isinstance(self.settings.selection.sparsity, str):
+            rule = self.settings.selection.sparsity
             told.append(f"sparsity by '{rule}': searched in {one} on the first inputs that run together, used for all")
         named = sum(p.by == BY_NAME for p in self.layers)
         ordered = len(self.layers) - named
@@ -261,9 +257,7 @@ def _explained(model: Model, feeds: dict[str, Array], target: Any, pair: Pair) -
     }
     pathways = next((r.pathways for r in results.values() if r.pathways is not None), None)
     if pathways is None:
-        pathways = critical_pathway(
-            model, feeds, target, how.selector, how.sparsity, how.scope, pair.output, **how.selector_options
-        )
+        pathways = how.selection.pathways(model, feeds, target, pair.output)
     logits, activations = _activations(model, feeds, pair.output)
     maps = {name: np.concatenate([m.reshape(rows, -1) for m in r.maps.values()], 1) for name, r in results.items()}
     single = {n: next(iter(r.maps.values())) for n, r in results.items() if len(r.maps) == 1}

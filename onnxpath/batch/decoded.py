@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from onnxpath.batch.explain import Batch, Failed, in_batches, targets
 from onnxpath.batch.inputs import InputItem
 from onnxpath.batch.preprocess import Preprocess
+from onnxpath.batch.selection import Selection
 from onnxpath.batch.unprocess import is_picture, spatial_axes, to_picture, value_range
 from onnxpath.errors import unknown
 from onnxpath.pathway.analyses.decode import Climb, decode
-from onnxpath.pathway.critical import critical_pathway
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.runtime.model import Model
 
@@ -52,22 +52,19 @@ def decode_items(
     preprocess: Preprocess,
     networks: Sequence[str],
     climb: Climb,
-    selector: str,
-    sparsity: Any,
-    scope: str,
-    options: Mapping[str, Any],
+    selection: Selection,
     target: int | None = None,
     output: str | None = None,
 ) -> Iterator[DecodedItem | Failed]:
-    """Yield each input decoded, in order, or a Failed; selector to output: of the pathway, as in `critical_pathway`."""
+    """Yield each input decoded, in order, or a Failed; selection: of the pathway; target, output: of all inputs."""
 
     def run(batch: Batch) -> list[DecodedItem]:
         x, goal = np.stack([loaded.array for _, loaded in batch]), targets(batch, target)
         selected = {
-            "active": lambda: critical_pathway(model, x, goal, "active-subnet", 0.0, "global", output),
-            "pathway": lambda: critical_pathway(model, x, goal, selector, sparsity, scope, output, **options),
+            "active": Selection("active-subnet", 0.0),
+            "pathway": selection,
         }
-        pathways = {name: selected[name]() for name in networks if name in selected}
+        pathways = {n: selected[n].pathways(model, x, goal, output) for n in networks if n in selected}
         picture = is_picture(preprocess, x.shape[1:])
         bounds = value_range(preprocess) if picture else None
         axes = spatial_axes(preprocess) if picture else (-2, -1)

@@ -19,13 +19,12 @@ from onnxpath.batch.fit import wanted_inputs
 from onnxpath.batch.inputs import InputItem, Loaded, read_input, read_item
 from onnxpath.batch.loaded import row_shape
 from onnxpath.batch.preprocess import Preprocess
+from onnxpath.batch.selection import pathway_options
 from onnxpath.errors import InputError, all_of
 from onnxpath.graph.ir import Tensor, is_variable
 from onnxpath.graph.surgery import expose
 from onnxpath.options import read_pairs
 from onnxpath.pathway.pathway import Pathway
-from onnxpath.pathway.selectors.registry import options_of
-from onnxpath.pathway.sparsity import check_sparsity
 from onnxpath.rules.relevance.composite_file import composite_of
 from onnxpath.runtime.feeds import rows_of
 from onnxpath.runtime.model import Model
@@ -62,24 +61,6 @@ class Failed:
 
     item: InputItem
     error: str
-
-
-def pathway_options(selector: str, sparsity: float | str, scope: str, seed: int) -> dict[str, Any]:
-    """Check what a user set for a pathway and return the selector's options: the seed, where it draws.
-
-    Raises UnknownName, InputError, all problems at once.
-    """
-    options, _ = all_of(lambda: options_of(selector), lambda: check_sparsity(sparsity, scope, selector))
-    return {"seed": seed} if "seed" in options.defaults else {}
-
-
-def selector_options(selectors: Sequence[str], pairs: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return for each selector the given options that it has, NAME=VALUE each; one has to have each of them.
-
-    Raises InputError, UnknownName, all problems at once.
-    """
-    found = read_pairs([options_of(name) for name in selectors], pairs)
-    return dict(zip(selectors, found, strict=True))
 
 
 def method_options(

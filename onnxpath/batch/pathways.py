@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from onnxpath.batch.explain import Batch, Failed, in_batches, stacked, targets
 from onnxpath.batch.inputs import InputItem
 from onnxpath.batch.preprocess import Preprocess
+from onnxpath.batch.selection import Selection
 from onnxpath.pathway.contributions import layer_contributions
-from onnxpath.pathway.critical import critical_pathway
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.targets import resolve_target
@@ -29,27 +28,24 @@ def pathway_items(
     model: Model,
     items: Sequence[InputItem],
     preprocess: Preprocess,
-    selectors: Mapping[str, Mapping[str, Any]],
-    sparsity: Any,
-    scope: str,
+    selections: Sequence[Selection],
     target: int | None = None,
     output: str | None = None,
     contributions: bool = False,
 ) -> Iterator[Traced | Failed]:
     """Yield the critical pathways of each input, in order, or a Failed.
 
-    selectors: name -> its options; contributions: also those of the layers; sparsity: a rule is searched on the first
-    inputs that run together, for each selector, and what is found serves all. Rest as in `critical_pathway`.
+    selections: each of another selector; contributions: also those of the layers. A rule for the sparsity is searched
+    on the first inputs that run together, for each selector, and what is found serves all.
     """
-    asked = dict.fromkeys(selectors, sparsity)
+    asked = {selection.selector: selection for selection in selections}
 
     def run(batch: Batch) -> list[Traced]:
         x, goal = stacked(model, batch), targets(batch, target)
-        found = {
-            name: critical_pathway(model, x, goal, name, asked[name], scope, output, **options)
-            for name, options in selectors.items()
-        }
-        asked.update({name: rows[0].sparsity for name, rows in found.items() if isinstance(asked[name], str)})
+        found = {name: selection.pathways(model, x, goal, output) for name, selection in asked.items()}
+        for name, rows in found.items():
+            if isinstance(asked[name].sparsity, str):
+                asked[name] = replace(asked[name], sparsity=rows[0].sparsity)
         sums = {}
         if contributions:
             sums = layer_contributions(model, model.feeds(x), resolve_target(model, goal, len(batch), output))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from onnxpath.batch.explain import Batch, Failed, in_batches, targets
 from onnxpath.batch.inputs import InputItem
 from onnxpath.batch.preprocess import Preprocess
+from onnxpath.batch.selection import Selection
 from onnxpath.pathway.analyses.radius import LinearRadius, linear_radius
-from onnxpath.pathway.critical import critical_pathway
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.runtime.model import Model
 
@@ -32,18 +31,15 @@ def radius_items(
     items: Sequence[InputItem],
     preprocess: Preprocess,
     units: int | None,
-    selector: str,
-    sparsity: Any,
-    scope: str,
-    options: Mapping[str, Any],
+    selection: Selection,
     target: int | None = None,
     output: str | None = None,
 ) -> Iterator[RadiusItem | Failed]:
-    """Yield both radii of each input, in order, or a Failed; selector to output: as in `critical_pathway`."""
+    """Yield both radii of each input, in order, or a Failed; units: as of `linear_radius`."""
 
     def run(batch: Batch) -> list[RadiusItem]:
         x = np.stack([loaded.array for _, loaded in batch])
-        pathways = critical_pathway(model, x, targets(batch, target), selector, sparsity, scope, output, **options)
+        pathways = selection.pathways(model, x, targets(batch, target), output)
         whole = linear_radius(model, x, None, output, units)
         masked = linear_radius(model, x, pathways, output, units)
         rows = zip(batch, whole, masked, pathways, strict=True)
