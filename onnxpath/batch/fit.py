@@ -78,6 +78,16 @@ def check_attribution(model: Model, methods: Collection[str], target: int | None
         check_layers(model.layers(output))
 
 
+def check_one_source(model: Model) -> None:
+    """Raise InputError where maps are of several tensors: what files and pages show of an input is one map a method."""
+    if model.wrt is not None and len(model.wrt) > 1:
+        names = ", ".join(f"'{name}'" for name in model.wrt)
+        raise InputError(
+            f"a report shows one map of each input and method, and this model is loaded for maps of {names}; "
+            "load it with one `wrt` for each report, or use onnxpath.attribute, which returns them all"
+        )
+
+
 def check_pathway(model: Model, selector: str, target: int | None, output: str | None) -> None:
     """Raise what would stop pathway selection for every input: as `check_attribution`, from the neuron layers on."""
     logits = resolve_target(model, target, 1, output).readout.name

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxpath.batch.explain import method_options
-from onnxpath.batch.fit import check_attribution
+from onnxpath.batch.fit import check_attribution, check_one_source
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import JobError, all_of
 from onnxpath.report.configuration import check_sizes, configuration, unit_size
@@ -81,7 +81,9 @@ def report(
         output,
         rules,
         options=lambda: method_options(chosen, selector, sparsity, scope, steps, seed, composite, options),
-        fits=lambda loaded: check_attribution(loaded, chosen, target, output),
+        fits=lambda loaded: all_of(
+            lambda: check_attribution(loaded, chosen, target, output), lambda: check_one_source(loaded)
+        ),
         tokenizer=tokenizer,
         wrt=wrt,
         threads=threads,

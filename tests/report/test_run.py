@@ -209,3 +209,13 @@ def test_half_a_line_of_timings_does_no_harm(whole, tmp_path):
 def test_sizes_are_checked(tmp_path, wrong):
     with pytest.raises(InputError, match="must be a positive whole number"):
         go(FOLDER / "images", tmp_path / "out", **wrong)
+
+
+def test_a_model_of_which_several_tensors_get_maps_is_refused(tmp_path):
+    model = onnxpath.load(CNN)
+    model = onnxpath.load(model, wrt=["image", model.layers()[0].name])
+    with pytest.raises(
+        InputError, match="one map of each input and method, and this model is loaded for maps of 'image',"
+    ):
+        onnxpath.report(model, FOLDER / "images", tmp_path / "out", preprocess=PREPROCESS)
+    assert not (tmp_path / "out").exists()
