@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first; those on one line may not import each other.
 ORDER = [
-    {"errors", "registry", "files", "limits", "progress"},
+    {"errors", "registry", "files", "limits", "progress", "shown"},
     {"arrayfiles", "typed"},
     {"options"},
     {"graph"},

@@ -14,13 +14,14 @@ import numpy as np
 from onnxpath.errors import InputError, unknown
 from onnxpath.files import save_npz, write_bytes
 from onnxpath.runtime.session import Array
+from onnxpath.shown import Shown
 
 if TYPE_CHECKING:
     from onnxpath.pathway.pathway import Pathway
 
 
-@dataclass(frozen=True)
-class Attribution:
+@dataclass(frozen=True, repr=False)
+class Attribution(Shown):
     """Attribution of a batch.
 
     maps: name of an input or embedding -> array of its shape, sign kept; class activation maps and those of rise have

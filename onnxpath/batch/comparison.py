@@ -13,6 +13,7 @@ from onnxpath.batch.likeness import Likeness, likeness, relative_difference
 from onnxpath.errors import InputError
 from onnxpath.pathway.analyses.overlap import independent
 from onnxpath.pathway.pathway import Pathway, Readings, read_logits
+from onnxpath.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ class MapSummary:
     undefined: int
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """Two models on the same inputs, or two finished runs.
 
     one, other: what they are called; pairs: matched layers in order; left_one, left_other: layers without a partner;

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from onnxpath.evaluation.bootstrap import CONFIDENCE
+from onnxpath.shown import Shown
 
 SCHEMA = 1
 
@@ -66,8 +67,8 @@ COLUMNS = (
 """Of the CSV; curves and values of single rows are in the JSON."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Shown):
     """All scores of a run.
 
     rows: of the data; seed: of all that was drawn; samples: of the bootstrap; attribution_seconds: by method; skipped:

@@ -16,6 +16,7 @@ from onnxpath.arrayfiles import DAMAGED, load_arrays
 from onnxpath.errors import InputError, ShapeError
 from onnxpath.files import save_npz
 from onnxpath.runtime.session import Array
+from onnxpath.shown import Shown
 from onnxpath.typed import parse, read_as
 
 FORMAT = 2
@@ -57,8 +58,8 @@ class Readings:
     margin: float | None
 
 
-@dataclass(frozen=True)
-class Pathway:
+@dataclass(frozen=True, repr=False)
+class Pathway(Shown):
     """A sparse set of neurons for one row, and what the masked network answers.
 
     masks: layer -> bool array of the layer's shape; sparsity: asked for, or found by a rule (which is then in the

@@ -19,10 +19,11 @@ from onnxpath.report.restore import restored
 from onnxpath.report.store import Store
 from onnxpath.report.units import now
 from onnxpath.report.write import DATA, write_report
+from onnxpath.shown import Shown
 
 
-@dataclass(frozen=True)
-class Reported:
+@dataclass(frozen=True, repr=False)
+class Reported(Shown):
     """What came of a run. page, data: paths of report.html and report.json, None where no input was explained.
 
     inputs: how many there were; explained: how many of them; failures: the others, and why; warnings: on the run.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from onnxpath.evaluation.result import BETTER, UNDECIDED, WORSE
+from onnxpath.shown import Shown
 
 CLEAN = "clean"
 """Stands for a method where nothing is removed."""
@@ -56,8 +57,8 @@ class Row:
     verdict: str = ""
 
 
-@dataclass(frozen=True)
-class RoarResult:
+@dataclass(frozen=True, repr=False)
+class RoarResult(Shown):
     """A table of methods. clean: mean accuracy of the clean networks; least: what it must reach; about: settings."""
 
     rows: list[Row]

@@ -17,6 +17,7 @@ from onnxpath.runtime.feeds import rows_of
 from onnxpath.runtime.model import load
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target, resolve_target
+from onnxpath.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ ATTACKS = {"fgsm": Budget(1, 1.0, False), "pgd": Budget(10, 0.25, True)}
 """Fast gradient sign method (Goodfellow et al., 2015), projected gradient descent (Madry et al., 2018); L-infinity."""
 
 
-@dataclass(frozen=True)
-class Attacked:
+@dataclass(frozen=True, repr=False)
+class Attacked(Shown):
     """What an attack made.
 
     values: array like x; labels: int64 [N], what the loss was taken against; predictions: int64 [N], what the network

@@ -80,7 +80,7 @@ class SelectorClasses:
     maps: tuple[ClassPathway, ...] = field(default=(), repr=False, metadata={"json": False})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Classes(Result):
     """Class pathways of every selector."""
 

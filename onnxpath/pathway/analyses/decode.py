@@ -21,6 +21,7 @@ from onnxpath.runtime.feeds import rows_of
 from onnxpath.runtime.model import Model, load
 from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target, resolve_target
+from onnxpath.shown import Shown
 
 STARTS = {"grey": 0.0, "noise": 0.3}
 """Name -> standard deviation of the numbers that are climbed from."""
@@ -63,8 +64,8 @@ class Climb:
         return self.parametrisation == "fourier" or self.jitter > 0
 
 
-@dataclass(frozen=True)
-class Decoded:
+@dataclass(frozen=True, repr=False)
+class Decoded(Shown):
     """Inputs that a network answers strongly to.
 
     values: float array like x; target: int64 [N]; scores: float64 [N, steps + 1], the target's logit before each step

@@ -12,10 +12,11 @@ from onnxpath.errors import InputError
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.runtime.model import load
 from onnxpath.runtime.session import Array
+from onnxpath.shown import Shown
 
 
-@dataclass(frozen=True)
-class Fingerprints:
+@dataclass(frozen=True, repr=False)
+class Fingerprints(Shown):
     """One vector per row.
 
     values: float64 [N, channels of all layers], the fraction of each channel's neurons that is kept; features: for each

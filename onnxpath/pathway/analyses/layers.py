@@ -45,7 +45,7 @@ class SelectorRates:
     layers: tuple[LayerRates, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Layers(Result):
     """Keep rates and dead fractions of every selector."""
 

@@ -34,7 +34,7 @@ class PairOverlap:
     by_layer: tuple[Overlap, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SelectorOverlap(Result):
     """Overlap of each pair of selectors, in their order."""
 

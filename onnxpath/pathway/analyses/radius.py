@@ -19,6 +19,7 @@ from onnxpath.runtime.feeds import rows_of
 from onnxpath.runtime.model import Model, load
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
+from onnxpath.shown import Shown
 
 EXACT, UPPER = "exact", "upper"
 
@@ -39,8 +40,8 @@ class NearestKink:
     direction: Mapping[str, Array]
 
 
-@dataclass(frozen=True)
-class LinearRadius:
+@dataclass(frozen=True, repr=False)
+class LinearRadius(Shown):
     """The largest L2 ball around one row in which no unit of a network changes its linear branch.
 
     radius: in units of the model's input, inf where nothing bends; bound: "exact", or "upper" where not every kink was

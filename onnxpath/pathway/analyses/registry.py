@@ -11,12 +11,13 @@ from onnxpath.errors import InputError
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.registry import Registry
 from onnxpath.runtime.session import Array
+from onnxpath.shown import Shown
 
 Found: TypeAlias = Mapping[str, Sequence[Pathway]]
 """Selector -> one pathway per input, the same inputs in the same order for every selector."""
 
 
-class Result:
+class Result(Shown):
     """What an analysis returns: a dataclass of plain numbers."""
 
     def files(self) -> Mapping[str, Mapping[str, Array]]:
