@@ -51,6 +51,9 @@ PAPERS_ORDER = (
 
 CENTRE = "centre-gaussian"
 
+FEWER = " (first"
+"""Follows a label whose method was measured on fewer images than the others."""
+
 
 def tables(results: dict[str, Any]) -> str:
     """Return a table for each network and metric, and those that answer the papers' questions.
@@ -74,10 +77,14 @@ def tables(results: dict[str, Any]) -> str:
 
 
 def _common(metric: str, methods: dict[str, Any]) -> list[Score]:
-    """Return the scores, methods before baselines, on the images that all of them were measured on."""
-    images = min(cell["images"] for cell in methods.values())
+    """Return the scores, methods before baselines; one that was measured on fewer images says so in its label."""
+    images = max(cell["images"] for cell in methods.values())
     ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0])))
-    return [score for label, cell in ordered for score in _scores(metric, label, cell, images)]
+    found = []
+    for label, cell in ordered:
+        few = cell["images"] < images
+        found += _scores(metric, label + f"{FEWER} {cell['images']})" * few, cell, images)
+    return found
 
 
 def _place(label: str) -> int:
@@ -130,15 +137,15 @@ def _stages(methods: dict[str, Any]) -> str:
 
 
 def _named(label: str) -> str:
-    return next(
-        (name for start, name in NAMES.items() if label.startswith(start)), label.replace("lrp:composite=", "LRP ")
-    )
+    plain, few, images = label.partition(FEWER)
+    name = next((name for start, name in NAMES.items() if plain.startswith(start)), plain)
+    return name.replace("lrp:composite=", "LRP ") + few + images
 
 
 def _scores(metric: str, label: str, cell: dict[str, Any], images: int) -> list[Score]:
     found = []
     for variant, held in cell["variants"].items():
-        listed = held["values"][:images]
+        listed = held["values"] + [None] * (images - len(held["values"]))
         values = np.asarray([np.nan if v is None else v for v in listed], float)
         mean = interval(values, SAMPLES, 0)
         found.append(
