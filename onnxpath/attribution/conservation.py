@@ -15,7 +15,8 @@ from onnxpath.backward.walk import Step
 from onnxpath.errors import InputError, unknown
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Tensor, rank
-from onnxpath.graph.rows import MixedRows, row_axes
+from onnxpath.graph.row_table import MixedRows
+from onnxpath.graph.rows import row_axes
 from onnxpath.pathway.programs import Setup
 from onnxpath.rules.relevance.composite_file import composite_of
 from onnxpath.runtime.feeds import rows_of

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from onnxpath.errors import ModelError
-from onnxpath.graph.ir import Graph, Node, captured, carries
+from onnxpath.graph.ir import Graph, Node, carries
 from onnxpath.graph.query import between
+from onnxpath.graph.subgraphs import captured
 from onnxpath.rules.ruleset import RuleSet
 
 

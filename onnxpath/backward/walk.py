@@ -11,8 +11,9 @@ from onnxpath.backward.blocked import require_open
 from onnxpath.backward.unbroadcast import unbroadcast
 from onnxpath.errors import OnnxPathError, UnsupportedOperator
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, Node, Tensor, captured, carries, same_shape, static_shape
+from onnxpath.graph.ir import Graph, Node, Tensor, carries, same_shape, static_shape
 from onnxpath.graph.query import between
+from onnxpath.graph.subgraphs import captured
 from onnxpath.rules.ruleset import ZERO, Rule, RuleSet
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Node, Tensor, subgraphs
+from onnxpath.graph.ir import Node, Tensor
 from onnxpath.graph.query import inputs_of
+from onnxpath.graph.subgraphs import subgraphs
 
 SAME_EITHER_WAY = ("Shape", "Size", "IsNaN", "IsInf")
 """Operators whose output is the same for all finite values of one shape."""

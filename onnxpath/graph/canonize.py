@@ -16,12 +16,13 @@ from onnxpath.graph.expansions import expand_operators
 from onnxpath.graph.fold import choose_branches, fold_constants, lift_constants
 from onnxpath.graph.importer import import_model
 from onnxpath.graph.infer import infer_shapes
-from onnxpath.graph.ir import Constant, Graph, Node, numpy_dtype, onnx_dtype, scopes
+from onnxpath.graph.ir import Constant, Graph, Node, numpy_dtype, onnx_dtype
 from onnxpath.graph.load import read_model
 from onnxpath.graph.loops import simplify_loops
 from onnxpath.graph.quantised import merge_pairs
 from onnxpath.graph.recurrent import put_time_first
 from onnxpath.graph.sequences import resolve_sequences
+from onnxpath.graph.subgraphs import scopes
 
 WINDOWED = {"Conv", "MaxPool", "AveragePool", "LpPool"}
 

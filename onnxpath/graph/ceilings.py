@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from onnxpath.graph.infer import infer_shapes
-from onnxpath.graph.ir import Graph, Node, scopes
+from onnxpath.graph.ir import Graph, Node
+from onnxpath.graph.subgraphs import scopes
 
 
 def settle_ceilings(graph: Graph) -> None:

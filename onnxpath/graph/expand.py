@@ -12,7 +12,8 @@ import onnx
 from onnxpath.errors import OnnxPathError, UnsupportedOperator
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.infer import infer_shapes
-from onnxpath.graph.ir import Graph, Node, Tensor, is_float, replace_uses, scopes
+from onnxpath.graph.ir import Graph, Node, Tensor, is_float, replace_uses
+from onnxpath.graph.subgraphs import scopes
 
 Spelling: TypeAlias = Callable[..., Any]
 """f(op, *inputs, *, attributes with defaults) -> the operator's outputs, one tensor or a tuple."""

@@ -12,7 +12,8 @@ from onnx.reference import ReferenceEvaluator
 from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 
 from onnxpath.graph.infer import infer_shapes
-from onnxpath.graph.ir import Constant, Graph, Node, Tensor, Variable, detach, scopes, static_shape, subgraphs
+from onnxpath.graph.ir import Constant, Graph, Node, Tensor, Variable, static_shape
+from onnxpath.graph.subgraphs import detach, scopes, subgraphs
 
 FOLD_LIMIT = 2**16
 """Elements above which a constant is left to the runtime to fold, so that weights are never stored twice."""

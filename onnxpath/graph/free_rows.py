@@ -6,7 +6,8 @@ import numpy as np
 
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import Constant, Graph, Node, static_shape
-from onnxpath.graph.rows import Axis, row_axes
+from onnxpath.graph.row_table import Axis
+from onnxpath.graph.rows import row_axes
 
 
 def free_rows(graph: Graph, symbol: str = "N") -> Graph:

@@ -9,10 +9,11 @@ import onnx
 from onnx import shape_inference
 
 from onnxpath.errors import ModelError
-from onnxpath.graph.ir import Graph, Tensor, Variable, scopes
+from onnxpath.graph.ir import Graph, Tensor, Variable
 from onnxpath.graph.scope import every_graph
 from onnxpath.graph.sizes import INVENTED as INVENTED
 from onnxpath.graph.sizes import name_sizes
+from onnxpath.graph.subgraphs import scopes
 
 ROUNDS = 8
 """How often the states of nested loops may be looked at again before their sizes count as settled."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from onnx_graphsurgeon.logger import G_LOGGER
 
 from onnxpath.errors import ShapeError, UnknownRank, unknown
 from onnxpath.graph.scope import every_node, lift_initializers
+from onnxpath.graph.subgraphs import captured, detach, scopes
 
 # Its warnings go to standard output, which belongs to results.
 G_LOGGER.severity = G_LOGGER.CRITICAL
@@ -283,45 +284,6 @@ def same_shape(a: Tensor, b: Tensor) -> bool:
     if a.shape is None or b.shape is None or len(a.shape) != len(b.shape):
         return False
     return all(same_dim(p, q) for p, q in zip(a.shape, b.shape, strict=True))
-
-
-def subgraphs(node: Node) -> Iterator[gs.Graph]:
-    """Yield the graphs among a node's attributes (If, Loop, Scan)."""
-    yield from (value for value in node.attrs.values() if isinstance(value, gs.Graph))
-
-
-def scopes(body: gs.Graph) -> Iterator[gs.Graph]:
-    """Yield a graph and every graph inside it, outer ones first."""
-    yield body
-    for node in body.nodes:
-        for inner in subgraphs(node):
-            yield from scopes(inner)
-
-
-def captures(*bodies: gs.Graph) -> dict[str, Tensor]:
-    """Return what subgraphs read from outside, by name and in the order of names; constants are always outside."""
-    found: dict[str, Tensor] = {}
-    for body in bodies:
-        made = {t.name for inner in body.nodes for t in inner.outputs} | {t.name for t in body.inputs}
-        read = {t.name: t for t in body.outputs}
-        for node in body.nodes:
-            read.update((t.name, t) for t in node.inputs)
-            read.update(captured(node))
-        found.update((name, t) for name, t in read.items() if name and name not in made)
-    return dict(sorted(found.items()))
-
-
-def captured(node: Node) -> dict[str, Tensor]:
-    """Return what a node's subgraphs read from outside, by name and in the order of names."""
-    return captures(*inner) if (inner := list(subgraphs(node))) else {}
-
-
-def detach(node: Node) -> None:
-    """Let a node that was dropped, and the nodes in its subgraphs, be no consumers of anything."""
-    for body in subgraphs(node):
-        for inner in body.nodes:
-            detach(inner)
-    node.inputs.clear()
 
 
 def replace_uses(tensor: Tensor, new: Tensor) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from onnxpath.graph.ir import Constant, Graph, Node, Tensor, Variable, is_variable, onnx_dtype, replace_uses, scopes
+from onnxpath.graph.ir import Constant, Graph, Node, Tensor, Variable, is_variable, onnx_dtype, replace_uses
+from onnxpath.graph.subgraphs import scopes
 
 
 def simplify_loops(graph: Graph) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import onnx
 import onnx_graphsurgeon as gs
 
-from onnxpath.graph.ir import Graph, Node, Tensor, Variable, captures, copy_body, scopes
+from onnxpath.graph.ir import Graph, Node, Tensor, Variable, copy_body
 from onnxpath.graph.schema import schema_of
+from onnxpath.graph.subgraphs import captures, scopes
 
 STEADY = {"Transpose", "Split", "Shape", "Sub", "Mul", "Neg", "Cast", "Unsqueeze", "Squeeze"}
 """What may leave the body of a loop: cheap, and right even where no iteration is made."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from onnxpath.errors import ModelError
-from onnxpath.graph.ir import Graph, Node, Tensor, captured, carries
+from onnxpath.graph.ir import Graph, Node, Tensor, carries
+from onnxpath.graph.subgraphs import captured
 
 
 def producers(graph: Graph) -> dict[str, Node]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from onnxpath.graph.ir import Graph, Node, Tensor, Variable, scopes
+from onnxpath.graph.ir import Graph, Node, Tensor, Variable
+from onnxpath.graph.subgraphs import scopes
 
 RECURRENT = ("LSTM", "GRU", "RNN")
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.expand import take_over
-from onnxpath.graph.ir import Constant, Graph, Node, Tensor, scopes
+from onnxpath.graph.ir import Constant, Graph, Node, Tensor
+from onnxpath.graph.subgraphs import scopes
 
 
 def resolve_sequences(graph: Graph) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from onnxpath.errors import InputError, ModelError
 from onnxpath.graph.free_rows import free_rows
 from onnxpath.graph.ir import Graph, is_float, numpy_dtype, static_shape
-from onnxpath.graph.rows import MixedRows, row_axes
+from onnxpath.graph.row_table import MixedRows
+from onnxpath.graph.rows import row_axes
 from onnxpath.runtime.session import Array, Session
 
 TOLERANCE = 1e-3

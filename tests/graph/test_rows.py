@@ -7,7 +7,8 @@ from onnx import parser
 
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.free_rows import free_rows
-from onnxpath.graph.rows import MixedRows, row_axes
+from onnxpath.graph.row_table import MixedRows
+from onnxpath.graph.rows import row_axes
 
 CARRIED = {
     "elementwise": "y = Add(x, x)",

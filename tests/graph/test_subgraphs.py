@@ -10,8 +10,9 @@ import onnxpath
 from onnxpath.errors import UnknownName, UnsupportedOperator
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import captures, replace_uses, scopes
+from onnxpath.graph.ir import replace_uses
 from onnxpath.graph.scope import every_graph, every_node
+from onnxpath.graph.subgraphs import captures, scopes
 
 HEAD = '<ir_version: 10, opset_import: ["": 21]> '
 BRANCHES = HEAD + (

@@ -5,7 +5,7 @@ import pytest
 from onnx import parser
 
 import onnxpath
-from onnxpath.graph.rows import CARRIES
+from onnxpath.graph.row_table import CARRIES
 
 HEAD = '<ir_version: 10, opset_import: ["": 21]>'
 MIXING = "s = Softmax<axis=0>(x) r = Relu(s) y = Mul(r, x)"

@@ -24,7 +24,8 @@ from onnxpath.attribution.spelling import Spelling
 from onnxpath.errors import InputError
 from onnxpath.graph.embeddings import named_sources
 from onnxpath.graph.ir import Graph, Tensor
-from onnxpath.graph.rows import MixedRows, row_axes
+from onnxpath.graph.row_table import MixedRows
+from onnxpath.graph.rows import row_axes
 from onnxpath.pathway.programs import Setup
 from onnxpath.pathway.quadrature import points
 from onnxpath.progress import track

@@ -7,7 +7,8 @@ from onnxpath.attribution.registry import spelled
 from onnxpath.attribution.spelling import Spelling
 from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Tensor
-from onnxpath.graph.rows import MixedRows, row_axes
+from onnxpath.graph.row_table import MixedRows
+from onnxpath.graph.rows import row_axes
 from onnxpath.rules.rectgrad import rectgrad as rectgrad_rules
 
 

@@ -11,7 +11,8 @@ from onnxpath.attribution.registry import Maps, spelled
 from onnxpath.attribution.spelling import Spelling
 from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Tensor
-from onnxpath.graph.rows import MixedRows, row_axes
+from onnxpath.graph.row_table import MixedRows
+from onnxpath.graph.rows import row_axes
 from onnxpath.rules.relevance.composite_file import composite_of
 from onnxpath.rules.relevance.rap import Shift
 from onnxpath.rules.relevance.rap import rap as rap_rules

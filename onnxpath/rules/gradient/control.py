@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from onnxpath.graph.ir import captures
+from onnxpath.graph.subgraphs import captures
 from onnxpath.rules.gradient.table import gradient
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnxpath.errors import UnsupportedOperator
-from onnxpath.graph.ir import Graph, Node, Tensor, Variable, captures, is_float, replace_uses
+from onnxpath.graph.ir import Graph, Node, Tensor, Variable, is_float, replace_uses
 from onnxpath.graph.query import downstream, upstream
+from onnxpath.graph.subgraphs import captures
 from onnxpath.rules.gradient.control import seeds
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from onnxpath.graph.ir import captures, copy_body, detach, is_float
+from onnxpath.graph.ir import copy_body, is_float
+from onnxpath.graph.subgraphs import captures, detach
 from onnxpath.rules.gradient.iterations import Along, Steps, Wanted, back_through, remember
 from onnxpath.rules.gradient.table import gradient
 from onnxpath.rules.ruleset import ZERO
