@@ -63,7 +63,8 @@ class Setup:
         if fold:
             sources = self.model.wrt or beginnings(graph)
             asked = {self.logits, *sources, *keep, *(layer.name for layer in self.layers)}
-            graph.outputs[:] = [graph.tensor(name) for name in asked]
+            tensors = graph.tensors()
+            graph.outputs[:] = [tensors[name] for name in asked]
             fold_pads(graph)
             fold_batch_normalization(graph, graph.initializer_inputs)
         graph.outputs.clear()
