@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper
 
 from onnxpath.errors import JobError, ModelError
-from onnxpath.graph.sound import check_sound
+from onnxpath.graph.sound import bytes_of, check_sound
 
 PROTOBUF_LIMIT = 2**31 - 1
 ROOM = 2**26
@@ -35,6 +35,11 @@ def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> onnx
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise ModelError(f"model '{path}' {what}; give the path of an .onnx file")
+    if (size := path.stat().st_size) > PROTOBUF_LIMIT:
+        raise ModelError(
+            f"model '{path}' has {size / 2**30:.4g} GiB, and protobuf reads less than 2; save it with its weights in "
+            "another file (external data)"
+        )
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -91,8 +96,8 @@ def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
     for tensor in external_data_helper._get_all_tensors(model):
         if not external_data_helper.uses_external_data(tensor):
             continue
-        location = external_data_helper.ExternalDataInfo(tensor).location
-        if problem := _place_problem(folder, location):
+        place = external_data_helper.ExternalDataInfo(tensor)
+        if problem := _place_problem(folder, place.location) or _size_problem(folder, place, bytes_of(tensor)):
             problems.append(f"initializer '{tensor.name}': {problem}")
     if problems:
         shown = problems[:10] + ([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])
@@ -112,6 +117,13 @@ def _place_problem(folder: Path, location: str) -> str:
     except (OSError, ValueError) as error:
         # A name that no file can have.
         return f"file {location[:80]!r} cannot be read: {error}"
+
+
+def _size_problem(folder: Path, place: external_data_helper.ExternalDataInfo, wanted: int) -> str:
+    """Say where another number of bytes than the tensor's would be read; without a length, that is the file's rest."""
+    there = (folder / place.location).stat().st_size - (place.offset or 0)
+    held = there if place.length is None else min(place.length, there)
+    return "" if held == wanted else f"takes {wanted} bytes, and '{place.location}' holds {max(0, held)} at its place"
 
 
 def needs_external_data(model: onnx.ModelProto) -> bool:

@@ -147,13 +147,15 @@ def _tensor_problem(tensor: TensorProto, sparse: SparseTensorProto | None) -> tu
         return f"has dtype {tensor.data_type}, which is none of those that are read", 0
     if len(dims) > MOST_AXES or any(size < 0 for size in [*dims, *tensor.dims]):
         return f"has the impossible shape {dims[:8]}", 0
-    bits = BITS.get(tensor.data_type, _KNOWN[tensor.data_type].itemsize * 8)
+    bits = _bits(tensor)
     size = math.prod(dims) * bits // 8
+    if sparse is not None and (problem := _sparse_problem(sparse)):
+        return problem, size
     if uses_external_data(tensor):
         return _place_problem(tensor), size
     values = math.prod(tensor.dims)
     if tensor.HasField("raw_data"):
-        unit, declared, held = "bytes", (values * bits + 7) // 8, len(tensor.raw_data)
+        unit, declared, held = "bytes", bytes_of(tensor), len(tensor.raw_data)
     else:
         together = 8 // bits if bits < 8 else 1
         unit, declared = "values", -(-values // together) * (2 if tensor.data_type in COMPLEX else 1)
@@ -161,6 +163,27 @@ def _tensor_problem(tensor: TensorProto, sparse: SparseTensorProto | None) -> tu
     if held == declared:
         return "", size
     return f"has the shape {dims}, which takes {declared:.6g} {unit}, and holds {held}", 0
+
+
+def bytes_of(tensor: TensorProto) -> int:
+    """Return how many bytes of raw data a tensor of this shape and dtype has."""
+    values: int = math.prod(tensor.dims)
+    return (values * _bits(tensor) + 7) // 8
+
+
+def _bits(tensor: TensorProto) -> int:
+    dtype: int = tensor.data_type
+    return BITS.get(dtype, _KNOWN[dtype].itemsize * 8)
+
+
+def _sparse_problem(sparse: SparseTensorProto) -> str:
+    # Nobody but ONNX Runtime would read them, and that from wherever the program was started.
+    if uses_external_data(sparse.values) or uses_external_data(sparse.indices):
+        return "is sparse and lies in another file, which is not read; keep sparse weights in the model"
+    if sparse.indices.data_type != TensorProto.INT64:
+        return "is sparse and has indices that are no int64"
+    problem, _ = _tensor_problem(sparse.indices, None)
+    return problem
 
 
 def _place_problem(tensor: TensorProto) -> str:

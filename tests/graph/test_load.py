@@ -97,8 +97,49 @@ def test_external_data_behind_a_symbolic_link_is_refused(external):
 def test_external_data_that_is_too_short(external):
     data = (external / "weights.bin").read_bytes()
     (external / "weights.bin").write_bytes(data[: len(data) // 2])
-    with pytest.raises(ModelError, match=r"external weights|truncated"):
+    with pytest.raises(ModelError, match=r"takes \d+ bytes, and 'weights.bin' holds \d+ at its place"):
         load_graph(external / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("place", "held"),
+    [({}, 4096), ({"offset": 4092}, 4), ({"offset": 5000}, 0), ({"length": 20}, 20), ({"length": 1}, 1)],
+)
+def test_external_data_of_another_size(tmp_path, place, held):
+    """A file of any size may lie there: nothing is read that the tensor does not need."""
+    model = parse("m (float[n, 4] x) => (float[n, 4] y) { y = Add(x, w) }", w=np.ones(4, np.float32))
+    (tensor,) = model.graph.initializer
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in {"location": "w.bin", **place}.items():
+        tensor.external_data.add(key=key, value=str(value))
+    (tmp_path / "w.bin").write_bytes(bytes(4096))
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=rf"'w': takes 16 bytes, and 'w.bin' holds {held} at its place"):
+        read_model(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("part", ["values", "indices"])
+def test_sparse_weights_in_another_file(external, part):
+    """ONNX Runtime would read them from the working folder."""
+    model = onnx.load(external / "model.onnx", load_external_data=False)
+    sparse = model.graph.sparse_initializer.add()
+    sparse.values.CopyFrom(onnx.helper.make_tensor("s", onnx.TensorProto.FLOAT, [2], [1.0, 2.0]))
+    sparse.indices.CopyFrom(onnx.helper.make_tensor("i", onnx.TensorProto.INT64, [2], [0, 1]))
+    sparse.dims.append(4)
+    tensor = getattr(sparse, part)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="weights.bin")
+    with pytest.raises(ModelError, match="initializer 's' is sparse and lies in another file, which is not read"):
+        read_model(model)
+
+
+def test_a_file_that_protobuf_cannot_read(tmp_path):
+    """3 GB that take no room on the disk: refused before a byte is read."""
+    with (tmp_path / "m.onnx").open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(ModelError, match="has 3 GiB, and protobuf reads less than 2; save it with its weights"):
+        read_model(tmp_path / "m.onnx")
 
 
 def test_bytes_cannot_name_files_in_the_working_folder(external, monkeypatch):

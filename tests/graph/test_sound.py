@@ -95,6 +95,25 @@ def test_sparse_weights_that_unpack_to_too_much(monkeypatch):
     assert "its tensors declare 4096 GiB, and at most 64 are taken" in text and "ONNXPATH_MAX_MODEL_BYTES" in text
 
 
+@pytest.mark.parametrize(
+    ("indices", "says"),
+    [
+        ((onnx.TensorProto.FLOAT, [2]), "has indices that are no int64"),
+        ((onnx.TensorProto.INT64, [-1]), "has the impossible shape"),
+        ((onnx.TensorProto.INT64, [2]), "takes 2 values, and holds 0"),
+    ],
+)
+def test_indices_of_sparse_weights(indices, says):
+    model = mlp()
+    sparse = model.graph.sparse_initializer.add()
+    sparse.values.CopyFrom(onnx.helper.make_tensor("s", onnx.TensorProto.FLOAT, [2], [1.0, 2.0]))
+    sparse.indices.data_type = indices[0]
+    sparse.indices.dims.extend(indices[1])
+    sparse.dims.append(4)
+    with pytest.raises(ModelError, match=says):
+        load_graph(model)
+
+
 def test_tensors_made_twice():
     model = parse(CHAIN)
     model.graph.node.add().CopyFrom(model.graph.node[0])
