@@ -1,4 +1,4 @@
-"""Reports of 500 and of 10,000 images: peak memory of both, and images a second against the bare programs.
+"""Reports of 500 and of 10,000 images: peak memory of both, images a second against the bare programs, and their pages.
 
 python -m benchmarks.streaming [MANY]     (images and model under ONNXPATH_DATA)
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ DATA = Path(os.environ.get("ONNXPATH_DATA", ROOT.parent / "shared" / "data"))
 MODEL, IMAGES = DATA / "models" / "resnet20_cifar10.onnx", DATA / "images" / "cifar10_train_10000.npz"
 PREPROCESS = {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 METHOD, FEW, MANY, BARE = "pathway-gradient", 500, 10_000, 512
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 def report(count: int, scratch: Path) -> dict[str, float]:
@@ -37,15 +40,53 @@ def report(count: int, scratch: Path) -> dict[str, float]:
     preprocess = Preprocess(**PREPROCESS)
     made = onnxpath.report(MODEL, [scratch / "x.npz"], scratch / "out", methods=[METHOD], preprocess=preprocess)
     seconds = time.perf_counter() - began
+    out = scratch / "out"
     return {
         "images": made.explained,
         "seconds": seconds,
         "images_per_second": made.explained / seconds,
         "cpu_ms_per_image": 1000 * time.process_time() / made.explained,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "page_mib": (scratch / "out" / "report.html").stat().st_size / 2**20,
-        "folder_mib": sum(p.stat().st_size for p in (scratch / "out").rglob("*") if p.is_file()) / 2**20,
+        "page_mib": (out / "report.html").stat().st_size / 2**20,
+        "data_files_mib": size_of(out / "page") / 2**20,
+        "folder_mib": size_of(out) / 2**20,
+        **opened(out / "report.html"),
     }
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def opened(page: Path) -> dict[str, float]:
+    """Seconds until a page's gallery can be used in a new window, and for what is done then; {} without Chromium.
+
+    page_opens_s: from the start to the tiles with pictures; page_sorts_s, page_item_s: to the gallery in another order,
+    and to one input by itself, which loads its file; page_elements: in the document.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return {}
+    if CHROMIUM is None:
+        return {}
+    with sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        view = browser.new_page()
+        found = {}
+        for name, address, shown in (
+            ("opens", page.as_uri(), "#tiles svg"),
+            ("sorts", f"{page.as_uri()}#gallery?sort=confidence", "#tiles a[href$='sort=confidence'] svg"),
+            ("item", f"{page.as_uri()}#item-99", "#viewer #item-99"),
+        ):
+            began = time.perf_counter()
+            view.goto(address)
+            view.wait_for_selector(shown)
+            found[f"page_{name}_s"] = time.perf_counter() - began
+        found["page_elements"] = float(view.evaluate("document.querySelectorAll('*').length"))
+        browser.close()
+    return found
 
 
 def bare(count: int, scratch: Path) -> dict[str, float]:
@@ -88,7 +129,7 @@ def main(many: int) -> None:
     speed = sum(b["images_per_second"] for b in bares) / len(bares)
     print(heading(about))
     for found in (few, large, *bares):
-        print(", ".join(f"{key} {value:.1f}" for key, value in found.items()))
+        print(", ".join(f"{key} {value:.{2 if key.endswith('_s') else 1}f}" for key, value in found.items()))
     memory, ratio = large["peak_mib"] / few["peak_mib"], large["images_per_second"] / speed
     print(f"peak memory {memory:.2f} ×, throughput {ratio:.0%} of the bare programs'")
 
