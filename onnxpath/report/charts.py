@@ -68,11 +68,12 @@ class HeatCell:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A table whose cells are coloured by their values; top: the value of the darkest; rows: (name, cells)."""
+    """A table whose cells are coloured by their values, from `low` without colour to `top`; rows: (name, cells)."""
 
     columns: list[str]
     rows: list[tuple[str, list[HeatCell]]]
     top: float
+    low: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -140,16 +141,20 @@ def heat_map(
     values: Sequence[Sequence[float | None]],
     notes: Sequence[Sequence[str]] | None = None,
     top: float | None = None,
+    low: float = 0.0,
 ) -> HeatMap:
-    """Turn a table of values, not negative, into cells whose colour is the value over `top`, default the largest."""
+    """Turn a table of values, none below `low`, into cells coloured from `low` to `top`, default the largest."""
     known = [v for row in values for v in row if v is not None]
     full = top if top is not None else max(known, default=0.0)
     told = notes if notes is not None else [[""] * len(columns)] * len(rows)
     cells = [
-        [HeatCell(v, min(1.0, (v or 0.0) / full) if full > 0 else 0.0, note) for v, note in zip(row, said, strict=True)]
+        [
+            HeatCell(v, min(1.0, (v - low) / (full - low)) if v is not None and full > low else 0.0, note)
+            for v, note in zip(row, said, strict=True)
+        ]
         for row, said in zip(values, told, strict=True)
     ]
-    return HeatMap(list(columns), list(zip(rows, cells, strict=True)), full)
+    return HeatMap(list(columns), list(zip(rows, cells, strict=True)), full, low)
 
 
 def vector_chart(values: NDArray[Any], limit: float) -> VectorChart:

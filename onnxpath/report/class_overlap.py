@@ -26,7 +26,7 @@ BLOCK = 1 << 16
 class ClassOverlap:
     """Mean Jaccard index of the pathways of two inputs, by the classes that they were explained for.
 
-    classes: names, the class explained most often first; indices: of these classes; inputs: how many were compared of
+    classes: names, in order of their indices; inputs: how many were compared of
     each; explained: inputs of each in the whole run; matrix: [i][j] over pairs of different inputs of class i and j,
     None where there are none; within, between: means over all pairs of one class and of two; of: classes of the run.
     """
@@ -60,7 +60,7 @@ def class_overlap(folder: Path, figures: Figures) -> ClassOverlap | None:
                     masks.append(read)
                     labels.append(label)
                     each = max(2, min(MOST_EXAMPLES, MOST_BYTES // max(1, read.size * len(most))))
-    kept = [label for label, _ in most if label in labels]
+    kept = sorted(set(labels))
     if len(kept) < 2:
         return None
     return _summed_up(kept, labels, jaccard(masks), figures)

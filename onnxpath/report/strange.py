@@ -110,9 +110,10 @@ class Strangest:
 
 
 def _is_far(value: float, around: Spread, above: bool) -> bool:
-    """Whether a value lies out of the ordinary, above or below; where all are equal but for rounding none does."""
-    distance = (value - (around.mean or 0.0)) * (1 if above else -1)
-    return distance > FAR * around.deviation and distance > 1e-6 * abs(value)
+    """Whether a value lies out of the ordinary, above or below: a hundredth of the mean at least."""
+    mean = around.mean or 0.0
+    distance = (value - mean) * (1 if above else -1)
+    return distance > FAR * around.deviation and distance > 0.01 * abs(mean)
 
 
 def _strange(item: Item, index: int, value: float) -> Strange:

@@ -153,6 +153,11 @@ def test_equal_values_are_no_outliers_and_the_first_of_them_comes_first():
     figures = Figures(samples.report(30).items)
     found = figures.strangest.found(figures.spreads)
     assert "dense" not in found and "sparse" not in found
+    nearly = [made(index) for index in range(100)]
+    for index, item in enumerate(nearly):
+        item.pathway.density = 0.1 if index else 0.0999
+    figures = Figures(nearly)
+    assert "sparse" not in figures.strangest.found(figures.spreads)
     assert [s.index for s in found["slow"]] == list(range(MOST))
 
 

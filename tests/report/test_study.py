@@ -63,6 +63,8 @@ def test_charts():
     assert [cell.shade for cell in table.rows[0][1]] == [0.5, 0.0, 1.0] and table.top == 0.4
     assert heat_map(["r"], ["a"], [[0.5]], top=1.0).rows[0][1][0].shade == 0.5
     assert heat_map(["r"], ["a"], [[0.0]]).rows[0][1][0].shade == 0.0
+    lifted = heat_map(["r"], ["a", "b", "c", "d"], [[0.2, 0.3, 0.4, None]], low=0.2)
+    assert [cell.shade for cell in lifted.rows[0][1]] == pytest.approx([0.0, 0.5, 1.0, 0.0]) and lifted.low == 0.2
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")

@@ -12,6 +12,7 @@ def class_overlap(report: Report) -> str:
     found = report.class_overlap
     if found is None:
         return ""
-    return render_template(
-        "class_overlap.html", found=found, table=heat_map(found.classes, found.classes, found.matrix)
-    )
+    # Overlaps of classes are close to each other: from zero on all would have one colour.
+    low = min((value for row in found.matrix for value in row if value is not None), default=0.0)
+    table = heat_map(found.classes, found.classes, found.matrix, low=low)
+    return render_template("class_overlap.html", found=found, table=table)

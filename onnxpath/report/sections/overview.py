@@ -18,9 +18,11 @@ CHARTS = {
 
 @section("overview", "Overview", order=20)
 def overview(report: Report) -> str:
-    """Counts, accuracy, kept predictions, density against sparsity, and how they spread."""
-    spreads = report.figures.spreads if report.figures.count > 1 else {}
-    charts = [(title, note, histogram(spreads[name], *ends)) for name, (title, note, ends) in CHARTS.items() if spreads]
-    return render_template(
-        "overview.html", s=summarise(report), report=report, charts=[chart for chart in charts if chart[2] is not None]
-    )
+    """Counts, accuracy, kept predictions, density against sparsity, and how they spread where they differ."""
+    spreads = report.figures.spreads
+    charts = [
+        (title, note, histogram(spreads[name], *ends))
+        for name, (title, note, ends) in CHARTS.items()
+        if spreads[name].low < spreads[name].high
+    ]
+    return render_template("overview.html", s=summarise(report), report=report, charts=charts)
