@@ -5,29 +5,23 @@ page/tiles-000007.js   their small pictures on one sheet, fetched when one of th
 page/index.js          see index.py
 
 They are scripts, because a page that is opened from a disk may fetch nothing else. Each holds one call with plain data,
-is the same bytes in every run, and is drawn from rows and arrays alone: those that are there and up to date stay.
+and is the same bytes in every run. They are drawn as their unit is explained (units.py); those that are missing, or not
+up to date, are drawn here from rows and raw arrays.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from pathlib import Path
 
 from onnxpath.files import PART, printable, write_bytes, write_pieces
-from onnxpath.report.build import versions
-from onnxpath.report.cards import card
 from onnxpath.report.data import Item
-from onnxpath.report.encode import SHEET_COLUMNS, sheet_uri
+from onnxpath.report.datafiles import FOLDER, Drawn, head_of, path_of
 from onnxpath.report.index import index_pieces
 from onnxpath.report.prepare import Job
 from onnxpath.report.restore import restored
 from onnxpath.report.store import Store
-from onnxpath.report.template import TEMPLATES
 
-FOLDER = "page"
 INLINE = 200
 """A page of at most so many inputs holds them all itself."""
 
@@ -42,24 +36,19 @@ def write_unit(job: Job, store: Store, unit: int, texts: Sequence[str]) -> None:
 
     texts: JSON of its inputs' rows. Raises JobError.
     """
-    if not is_large(job):
+    span = store.span(unit)
+    if not is_large(job) or _starts_with(job.out / path_of("cards", unit), head_of(texts)):
         return
-    cards, tiles = _path(job.out, "cards", unit), _path(job.out, "tiles", unit)
-    head = f"// {_key(texts)}\n"
-    if _starts_with(cards, head):
-        return
-    rows = [store.row(n, text, printable(job.items[n].name)) for n, text in zip(store.span(unit), texts, strict=True)]
-    given = [(number, row) for number, row in zip(store.span(unit), rows, strict=True) if isinstance(row, Item)]
-    restored(job, given, store.damaged)
-    sheet = sheet_uri([row.shown if isinstance(row, Item) else None for row in rows])
-    if sheet is None:
-        tiles.unlink(missing_ok=True)
-    else:
-        _write(tiles, head, f"onnxpath.tiles({unit},{-(-len(rows) // SHEET_COLUMNS)},{json.dumps(sheet)});\n")
-    # Last, because its first line tells that both are there.
-    drawn = {number: printable(card(number, item)) for number, item in given}
-    lines = ",\n".join(json.dumps(drawn.get(number), ensure_ascii=False) for number in store.span(unit))
-    _write(cards, head, f"onnxpath.cards({unit},[\n{lines}\n]);\n")
+    rows = [store.row(n, text, printable(job.items[n].name)) for n, text in zip(span, texts, strict=True)]
+    restored(job, [(n, row) for n, row in zip(span, rows, strict=True) if isinstance(row, Item)], store.damaged)
+    drawn = Drawn(unit, span.start)
+    for row in rows:
+        drawn.add(row if isinstance(row, Item) else None)
+    files = drawn.files(texts)
+    if path_of("tiles", unit) not in files:
+        (job.out / path_of("tiles", unit)).unlink(missing_ok=True)
+    for path, data in files.items():
+        write_bytes(job.out / path, data)
 
 
 def write_index(job: Job, store: Store, inputs: Iterable[tuple[int, Item]]) -> None:
@@ -67,7 +56,7 @@ def write_index(job: Job, store: Store, inputs: Iterable[tuple[int, Item]]) -> N
     path = job.out / FOLDER / "index.js"
 
     def with_pictures() -> Iterator[int]:
-        return (unit for unit in sorted(store.finished) if _path(job.out, "tiles", unit).exists())
+        return (unit for unit in sorted(store.finished) if (job.out / path_of("tiles", unit)).exists())
 
     def pieces() -> Iterator[bytes]:
         yield b"onnxpath.index("
@@ -87,28 +76,9 @@ def forget(folder: Path) -> None:
         (folder / FOLDER).rmdir()
 
 
-def _path(folder: Path, kind: str, unit: int) -> Path:
-    return folder / FOLDER / f"{kind}-{unit:06d}.js"
-
-
-def _write(path: Path, head: str, call: str) -> None:
-    write_bytes(path, (head + call).encode("utf-8"))
-
-
 def _starts_with(path: Path, head: str) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(head)) == head.encode()
     except OSError:
         return False
-
-
-def _key(texts: Sequence[str]) -> str:
-    """What the cards of these rows are drawn from, as a hash: other rows or another template, another key."""
-    return hashlib.sha256("\n".join([_drawing(), *texts]).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-@cache
-def _drawing() -> str:
-    sources = [versions().get("onnxpath", ""), *(path.read_text("utf-8") for path in sorted(TEMPLATES.glob("*.html")))]
-    return hashlib.sha256("\n".join(sources).encode()).hexdigest()

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import onnxpath.progress as progress
 from onnxpath.registry import Registry
-from onnxpath.report.beside import write_unit as write_page_files
 from onnxpath.report.prepare import Job
 from onnxpath.report.store import Store
 from onnxpath.report.units import Finished, Task, Unit
@@ -33,19 +32,17 @@ class Run:
         self._store.begin()
 
     def write(self, path: str, data: bytes) -> None:
-        """Write a file of raw arrays: its path in the folder. Raises JobError."""
+        """Write a file of a unit: its path in the folder. Raises JobError."""
         self.begin()
         into(self.job.out)(path, data)
 
     def commit(self, unit: Finished) -> None:
         """Write the rows of a unit whose raw arrays are in the folder: from now on it is finished.
 
-        The one place where that happens, whatever the engine; called by one thread at a time. What the page of a large
-        run shows of its inputs is drawn here, too, beside the next units' computation. Raises JobError.
+        The one place where that happens, whatever the engine; called by one thread at a time. Raises JobError.
         """
         self.begin()
         self._store.commit(unit.number, unit.rows, unit.searched, unit.seconds, unit.run, unit.date, unit.notes)
-        write_page_files(self.job, self._store, unit.number, unit.rows)
 
     def sweep(self, unit: int) -> None:
         """Take away files of a unit that a worker was writing when it ended."""

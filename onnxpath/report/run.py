@@ -12,6 +12,7 @@ from onnxpath.batch.explain import method_options
 from onnxpath.batch.fit import check_attribution, check_one_source
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import JobError, all_of
+from onnxpath.report.beside import is_large
 from onnxpath.report.configuration import check_sizes, configuration, unit_size
 from onnxpath.report.engine import Run
 from onnxpath.report.engines import ENGINES
@@ -91,7 +92,7 @@ def report(
     # Reading and writing go on beside the sessions, and need the cores that waiting threads would keep.
     job = replace(job, model=job.model.derived(threads=by.threads(job.model.provider), spinning=False))
     size = unit or unit_size(job.model)
-    task = Task(job.preprocess, job.classes, job.options, target, output, size)
+    task = Task(job.preprocess, job.classes, job.options, target, output, size, is_large(job))
     store = Store(job.out, configuration(job, task, seed), len(job.items), size)
     try:
         loading = time.perf_counter() - clock

@@ -18,6 +18,7 @@ from onnxpath.batch.inputs import InputItem
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.report import build
 from onnxpath.report.data import Failure
+from onnxpath.report.datafiles import Drawn
 from onnxpath.report.plain import compact
 from onnxpath.report.write import Write, save_arrays
 from onnxpath.runtime.model import Model
@@ -36,7 +37,7 @@ class Task:
     """What is done with every input of a run.
 
     methods: attribution method -> its options; target, output: what is explained, None for the defaults; size: inputs
-    of a unit, the last of which may be shorter.
+    of a unit, the last of which may be shorter; drawn: whether the page's data files are made of each unit, too.
     """
 
     preprocess: Preprocess
@@ -45,6 +46,7 @@ class Task:
     target: int | None
     output: str | None
     size: int
+    drawn: bool = False
 
     @property
     def searches(self) -> list[str]:
@@ -80,8 +82,8 @@ def explain_units(
 ) -> None:
     """Explain units in order; results are written beside the next ones' computation.
 
-    searched: what earlier units of the run found; write: takes each file of raw arrays; finish: takes each finished
-    unit, after its files, both in one thread beside this one; step: is called once an input is explained.
+    searched: what earlier units of the run found; write: takes each file; finish: takes each finished unit, after its
+    files, both in one thread beside this one; step: is called once an input is explained.
     """
     methods = {
         name: {**options, "sparsity": searched[name]} if name in searched else options
@@ -94,14 +96,16 @@ def explain_units(
         for unit in units:
             began = time.perf_counter()
             found = Finished(unit.number)
+            drawn = Drawn(unit.number, unit.number * task.size) if task.drawn else None
             for result in islice(results, len(unit.items)):
-                beside.do(partial(_add, found, result, searched, write, task.classes, axis))
+                beside.do(partial(_add, found, drawn, result, searched, write, task.classes, axis))
                 step()
-            beside.do(partial(_end, found, time.perf_counter() - began, model, finish))
+            beside.do(partial(_end, found, drawn, write, time.perf_counter() - began, model, finish))
 
 
 def _add(
     found: Finished,
+    drawn: Drawn | None,
     result: Explained | Failed,
     before: Mapping[str, float],
     write: Write,
@@ -111,14 +115,27 @@ def _add(
     if isinstance(result, Failed):
         found.rows.append(compact(Failure(result.item.name, result.error)))
         found.seconds.append(0.0)
+        if drawn is not None:
+            drawn.add(None)
         return
     item = build.finished_item(result, classes, axis)
     found.rows.append(save_arrays(write, found.number, item, build.raw_arrays(result)))
+    if drawn is not None:
+        drawn.add(item)
     found.seconds.append(result.seconds)
     found.searched |= {**before, **result.searched}
 
 
-def _end(found: Finished, run: float, model: Model, finish: Callable[[Finished], None]) -> None:
+def _end(
+    found: Finished,
+    drawn: Drawn | None,
+    write: Write,
+    run: float,
+    model: Model,
+    finish: Callable[[Finished], None],
+) -> None:
+    for path, data in drawn.files(found.rows).items() if drawn is not None else ():
+        write(path, data)
     found.run, found.date, found.notes = run, now(), list(model.graph.notes)
     finish(found)
 

@@ -12,7 +12,7 @@ import onnxpath
 from benchmarks.resume import make_inputs
 from onnxpath import files
 from onnxpath.errors import JobError
-from onnxpath.report import beside
+from onnxpath.report import beside, datafiles
 from onnxpath.report.encode import SHEET_COLUMNS, sheet_uri
 from onnxpath.report.index import COLUMNS, index_pieces
 from tests.models import FOLDER, sample
@@ -103,8 +103,9 @@ def test_the_page_of_a_large_run_holds_no_input_and_loads_only_by_its_script(lar
     assert len(html) < 150_000
 
 
-def test_data_files_are_the_same_bytes_in_every_run(large, tmp_path):
+def test_data_files_are_the_same_bytes_in_every_run_and_nothing_is_read_again_for_them(large, tmp_path, monkeypatch):
     inputs, out, _ = large
+    monkeypatch.setattr(beside, "restored", lambda *_: pytest.fail("drawn again"))
     go(inputs, tmp_path / "again")
     assert contents(tmp_path / "again") == contents(out)
 
@@ -155,7 +156,7 @@ def test_units_are_drawn_as_they_are_finished(large, tmp_path, monkeypatch):
     monkeypatch.setattr(files.os, "replace", failing)
     with pytest.raises(JobError, match="24 of 40 inputs are finished"):
         go(inputs, tmp_path / "out")
-    assert sorted(contents(tmp_path / "out")) == sorted([*CARDS[:4], *TILES[:4]])
+    assert sorted(contents(tmp_path / "out")) == sorted([*CARDS[:5], *TILES[:5]])
     written = []
 
     def watching(source, target):
@@ -175,7 +176,7 @@ def test_units_that_are_drawn_of_other_rows_or_by_another_template_are_drawn_aga
     path.write_bytes(b"// " + b"0" * 64 + path.read_bytes()[67:])
     go(inputs, tmp_path / "out")
     assert contents(tmp_path / "out") == contents(out)
-    monkeypatch.setattr(beside, "_drawing", lambda: "another")
+    monkeypatch.setattr(datafiles, "_drawing", lambda: "another")
     go(inputs, tmp_path / "out")
     changed = [name for name, data in contents(tmp_path / "out").items() if data != contents(out)[name]]
     assert sorted(changed) == sorted([*CARDS, *TILES])
