@@ -38,20 +38,30 @@ def along(axis: int, value: int, other: int = 1) -> list[int]:
     return [value, other] if axis == 2 else [other, value]
 
 
-def interleaved(op: Emitter, parts: Sequence[Tensor | None], axis: int, size: int) -> Tensor:
-    """Return the first of each part, the second of each, ... along a spatial axis, cut at `size`; None is all zeros."""
-    if len(parts) == 1 and parts[0] is not None:
-        return filtered(op, parts[0], axis, {0: 1}, size)
-    some = next(part for part in parts if part is not None)
-    # With channels last, what is moved is contiguous, and ONNX Runtime leaves and enters the blocked layout by way of
-    # it: 9 ms for [8, 64, 112, 112] where DepthToSpace takes 27 and parts repeated, masked and added 15.
-    last = [op.Transpose(op.zeros_like(some) if part is None else part, perm=[0, 2, 3, 1]) for part in parts]
-    together = op.Concat(*(op.Unsqueeze(part, [axis]) for part in last), axis=axis)
-    height, width = (n * len(parts) if i == axis else n for i, n in enumerate(some.shape[2:], 2))
-    joined = op.Transpose(op.Reshape(together, [-1, height, width, some.shape[1]]), perm=[0, 3, 1, 2])
-    joined.shape = [*some.shape[:2], height, width]
-    cut = filtered(op, joined, axis, {0: 1}, size)
-    return as_activation(op, cut) if cut is joined else cut  # type: ignore[no-any-return]
+def interleaved(op: Emitter, phases: Sequence[Sequence[Tensor | None]], height: int, width: int) -> Tensor:
+    """Return the picture of which `phases[i][j]` has the rows i, i + n, ... and the columns j, j + m, ...
+
+    phases: n lists of m pictures of one shape, None where all are zero; height, width: what it is cut at.
+    """
+    (n, m), some = (len(phases), len(phases[0])), next(p for row in phases for p in row if p is not None)
+    joined = some
+    if n * m > 1:
+        # With channels last, what is moved is contiguous, and ONNX Runtime leaves and enters the blocked layout by way
+        # of it: 9 ms for [8, 64, 112, 112] where DepthToSpace takes 27 and parts repeated, masked and added 15.
+        rows, channels, h, w = some.shape
+        zero = op.zeros_like(some) if any(p is None for row in phases for p in row) else some
+        last = [[op.Transpose(zero if p is None else p, perm=[0, 2, 3, 1]) for p in row] for row in phases]
+        whole = [op.Reshape(_woven(op, row, 3), [-1, h, w * m, channels]) for row in last]
+        last_channels = op.Reshape(_woven(op, whole, 2), [-1, h * n, w * m, channels])
+        joined = op.Transpose(last_channels, perm=[0, 3, 1, 2])
+        joined.shape = [rows, channels, h * n, w * m]
+    cut = filtered(op, filtered(op, joined, 2, {0: 1}, height), 3, {0: 1}, width)
+    return as_activation(op, cut) if n * m > 1 and cut is joined else cut
+
+
+def _woven(op: Emitter, parts: Sequence[Tensor], axis: int) -> Tensor:
+    made: Tensor = op.Concat(*(op.Unsqueeze(part, [axis]) for part in parts), axis=axis) if len(parts) > 1 else parts[0]
+    return made
 
 
 def plane(op: Emitter, values: np.ndarray[Any, Any], like: Tensor) -> Tensor:

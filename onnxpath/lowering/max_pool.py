@@ -67,7 +67,9 @@ class _Axis:
             below = op.Add(filtered(op, x, self.axis, {place: -1}, self.count, self.stride), self._beyond(op, y, place))
             left.append(op.Mul(left[-1], op.HardSigmoid(below, alpha=STEEP, beta=0.0)))
         phases = [self._phase(op, left, phase) for phase in range(self.stride)]
-        return interleaved(op, phases, self.axis, self.size)
+        if self.axis == 2:
+            return interleaved(op, [[phase] for phase in phases], self.size, int(x.shape[3]))
+        return interleaved(op, [phases], int(x.shape[2]), self.size)
 
     def _beyond(self, op: Emitter, y: Tensor, place: int) -> Tensor:
         """Return the maxima, Inf where the tap is in the padding before the first element, which never wins."""

@@ -24,6 +24,7 @@ from onnxpath.graph.query import inputs_of, require_path, upstream
 from onnxpath.graph.surgery import MASK_PREFIX, expose_tensors, mask_layers
 from onnxpath.lowering.cast import accumulator, in_dtype
 from onnxpath.lowering.layout import as_activation
+from onnxpath.lowering.winograd import by_winograd
 from onnxpath.rules.masked import under_masks
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.runtime.model import Model
@@ -77,8 +78,13 @@ class Setup:
         return graph
 
     def finish(self, graph: Graph, op: Emitter) -> onnx.ModelProto:
-        """Return the program, ended."""
-        return self.end(graph, op).to_model()
+        """Return the program, ended, as its session runs it."""
+        return self.ready(self.end(graph, op))
+
+    def ready(self, graph: Graph) -> onnx.ModelProto:
+        """Return a program as its session runs it: what is done for speed alone is in no graph that is exported."""
+        by_winograd(graph, self.model.provider)
+        return graph.to_model()
 
     def session(self, name: str, build: Callable[[], onnx.ModelProto], *key: object) -> Session:
         """Return the cached session of a program of this setup."""
@@ -107,7 +113,7 @@ class Setup:
 
     def gradient(self) -> Session:
         """x, target -> logits, `grad_<source>` of every source, and `source_<source>` of those that are computed."""
-        return self.session("gradient", lambda: self.gradient_graph().to_model())
+        return self.session("gradient", lambda: self.ready(self.gradient_graph()))
 
     def gradient_graph(self) -> Graph:
         """Return the graph of `gradient`."""
@@ -123,7 +129,7 @@ class Setup:
 
         No mask takes part: a·g is the gradient with respect to a mask at 1, and a mask that is not there costs nothing.
         """
-        return self.session("contributions", lambda: self.contributions_graph(activity).to_model(), activity)
+        return self.session("contributions", lambda: self.ready(self.contributions_graph(activity)), activity)
 
     def contributions_graph(self, activity: bool) -> Graph:
         """Return the graph of `contributions`."""
@@ -156,7 +162,7 @@ class Setup:
 
     def masked(self, with_gradient: bool) -> Session:
         """x, `mask_<layer>` of zeros and ones (and target) -> logits of the masked network (and `grad_<input>`)."""
-        return self.session("masked", lambda: self.masked_graph(with_gradient).to_model(), with_gradient)
+        return self.session("masked", lambda: self.ready(self.masked_graph(with_gradient)), with_gradient)
 
     def masked_graph(self, with_gradient: bool) -> Graph:
         """Return the graph of `masked`."""
@@ -204,7 +210,7 @@ class Setup:
         total = sum + weight · (gradient of the target with respect to the layer, at alpha · activation).
         """
 
-        return self.session("path integral", lambda: self.path_integral_graph(layer).to_model(), layer.name)
+        return self.session("path integral", lambda: self.ready(self.path_integral_graph(layer)), layer.name)
 
     def path_integral_graph(self, layer: NeuronLayer) -> Graph:
         """Return the graph of `path_integral`."""
