@@ -93,13 +93,16 @@ SEGMENTATION = ("segmentation-miou", "pixel-accuracy", "pointing-game", "energy-
 LOCALISATION = ("pointing-game", "energy-pointing-game", "outside-inside-ratio", "box-iou")
 
 
-def subject_of(network: Network, images: int, threads: int | None = None) -> Subject:
-    """Return the network on its first images: of ImageNet with their boxes, of the others the correctly classified."""
+def subject_of(network: Network, images: int, **loading: Any) -> Subject:
+    """Return the network on its first images: of ImageNet with their boxes, of the others the correctly classified.
+
+    loading: how the network is loaded, as `load` takes it; the pictures with masks take the defaults.
+    """
     if network.images == "strokes":
         return strokes(DATA, images)
     if network.images == "composites":
         return composites(DATA, images, network.preprocess)
-    model = load(DATA / "models" / f"{network.file}.onnx", threads=threads, memory=MEMORY)
+    model = load(DATA / "models" / f"{network.file}.onnx", **loading)
     if network.images == "cifar":
         with np.load(DATA / "images" / CIFAR) as data:
             pictures, labels = [Image.fromarray(p) for p in data["images"]], data["labels"]
@@ -226,7 +229,7 @@ def main() -> None:
             print(name, json.dumps(found["throughput"], indent=1))
             save(results, arguments.out)
             continue
-        subject = subject_of(network, arguments.images, arguments.threads)
+        subject = subject_of(network, arguments.images, threads=arguments.threads, memory=MEMORY)
         methods, missing = methods_of(network)
         found |= {"about": machine(), "rows": subject.rows, "missing": missing, "sparsity": network.sparsity}
         measure(results, name, subject, methods, groups_of(network, subject.rows, arguments), arguments.out)

@@ -117,12 +117,18 @@ def _pairs(scores: list[Score], pairs: Sequence[tuple[str, str]]) -> str:
     for one, other in pairs:
         row = []
         for variant in variants:
-            a, b = (next(s for s in scores if s.variant == variant and s.method.startswith(k)) for k in (one, other))
+            a, b = (_found(scores, variant, label) for label in (one, other))
             gap = paired(values_of(a), values_of(b), SAMPLES, 0)
             mark = "" if gap.low <= 0 <= gap.high else "**"
             row.append(f"{mark}{gap.mean:+.{digits}f}{mark} [{gap.low:+.{digits}f}, {gap.high:+.{digits}f}]")
         lines.append(f"| {_named(a.method)} − {_named(b.method)} | " + " | ".join(row) + " |")
     return "\n".join(lines)
+
+
+def _found(scores: list[Score], variant: str, label: str) -> Score:
+    """Return the score of a label, or of the first one that begins so."""
+    fitting = [s for s in scores if s.variant == variant and s.method.startswith(label)]
+    return min(fitting, key=lambda s: s.method != label)
 
 
 def _stages(methods: dict[str, Any]) -> str:
