@@ -1,10 +1,11 @@
 """Kill a report at random moments, let it go on, and compare its bytes with those of a run that was never stopped.
 
-python -m benchmarks.resume [KILLS]
+python -m benchmarks.resume [KILLS] [--workers N]
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import random
@@ -34,11 +35,12 @@ def make_inputs(folder: Path) -> Path:
     return folder
 
 
-def command(inputs: Path, out: Path) -> list[str]:
-    """The command line of a report in units of three."""
+def command(inputs: Path, out: Path, workers: int) -> list[str]:
+    """The command line of a report in units of three, with one thread in each worker."""
     model, preprocess = SAMPLES / "digits_cnn.onnx", SAMPLES / "preprocess.toml"
-    options = ["--preprocess", preprocess, "--sparsity", "softmax-change<=0.5", "--unit", 3, "--threads", 1, "-o", out]
-    return [sys.executable, "-m", "onnxpath_cli", "report", *map(str, [model, inputs, *options])]
+    options = {"--preprocess": preprocess, "--sparsity": "softmax-change<=0.5", "--unit": 3, "--threads": 1}
+    given = [part for option in {**options, "--workers": workers, "-o": out}.items() for part in option]
+    return [sys.executable, "-m", "onnxpath_cli", "report", *map(str, [model, inputs, *given])]
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -52,14 +54,16 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
-def start(inputs: Path, out: Path) -> subprocess.Popen[bytes]:
+def start(inputs: Path, out: Path, workers: int = 1) -> subprocess.Popen[bytes]:
     """Start a run of its own."""
-    return subprocess.Popen(command(inputs, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    return subprocess.Popen(
+        command(inputs, out, workers), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ
+    )
 
 
-def kill_somewhere(inputs: Path, out: Path, draw: random.Random) -> bool:
+def kill_somewhere(inputs: Path, out: Path, draw: random.Random, workers: int) -> bool:
     """Start a run and kill it once it wrote some more files, and a moment later; False where it ended before."""
-    process = start(inputs, out)
+    process = start(inputs, out, workers)
     wanted = files_in(out) + draw.randint(0, 2 * IMAGES)
     while process.poll() is None and files_in(out) < wanted:
         time.sleep(0.0005)
@@ -76,9 +80,10 @@ def files_in(folder: Path) -> int:
         return 0
 
 
-def killed_and_resumed(scratch: Path, kills: int, seed: int = 0) -> list[tuple[int, int]]:
+def killed_and_resumed(scratch: Path, kills: int, workers: int = 1, seed: int = 0) -> list[tuple[int, int]]:
     """Kill runs until there were so many kills, each time going on in the same folder until the run is whole.
 
+    They are compared with a run of one process, however many workers the killed ones have.
     Returns for each folder (kills, files that differ from a run that was never stopped).
     """
     inputs, draw = make_inputs(scratch / "in"), random.Random(seed)
@@ -88,9 +93,9 @@ def killed_and_resumed(scratch: Path, kills: int, seed: int = 0) -> list[tuple[i
     rounds = []
     while sum(count for count, _ in rounds) < kills:
         out, count, left = scratch / "killed", 0, kills - sum(count for count, _ in rounds)
-        while count < left and kill_somewhere(inputs, out, draw):
+        while count < left and kill_somewhere(inputs, out, draw, workers):
             count += 1
-        start(inputs, out).wait()
+        start(inputs, out, workers).wait()
         found = hashes(out)
         rounds.append((count, sum(found.get(n) != wanted.get(n) for n in found.keys() | wanted.keys())))
         shutil.rmtree(out)
@@ -99,9 +104,12 @@ def killed_and_resumed(scratch: Path, kills: int, seed: int = 0) -> list[tuple[i
 
 def main() -> None:
     """Print each folder's kills and how many files differ."""
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("kills", type=int, nargs="?", default=20)
+    parser.add_argument("--workers", type=int, default=1)
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        rounds = killed_and_resumed(Path(scratch), kills)
+        rounds = killed_and_resumed(Path(scratch), asked.kills, asked.workers)
     for count, differing in rounds:
         print(f"{count} kills, then to the end: {differing} files differ")
     print(f"{sum(count for count, _ in rounds)} kills in all, {sum(differing for _, differing in rounds)} files differ")

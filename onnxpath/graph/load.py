@@ -108,6 +108,16 @@ def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
         raise ModelError(f"the external weights of '{path}' cannot be read: {error}") from error
 
 
+def files_of(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names, from its folder, of the file of a model that can be read and of those that hold its weights."""
+    model = onnx.ModelProto.FromString(Path(path).read_bytes())
+    tensors = external_data_helper._get_all_tensors(model)
+    outside = {
+        external_data_helper.ExternalDataInfo(t).location for t in tensors if external_data_helper.uses_external_data(t)
+    }
+    return [Path(path).name, *sorted(outside)]
+
+
 def _place_problem(folder: Path, location: str) -> str:
     try:
         target = (folder / location).resolve()

@@ -100,6 +100,13 @@ def model_hash(model: Model, in_memory: bool = False) -> str:
     return _hash(model.graph.to_model().SerializeToString(deterministic=True))
 
 
+def named_files(task: Task) -> list[str]:
+    """Return the files that the settings of a run name."""
+    tables = [task.preprocess.as_dict(), *task.methods.values()]
+    named = [table[key] for table in tables for key in FILES if isinstance(table.get(key), str | Path)]
+    return [str(path) for path in named if Path(path).is_file()]
+
+
 def _plain(value: Any) -> Any:
     """Return options as plain data: arrays and files as hashes of what they hold."""
     if isinstance(value, Mapping):

@@ -14,7 +14,9 @@ from onnxpath.report.units import Finished, Unit
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker that loaded the model."""
+    """A worker that loaded the model, and where it runs."""
+
+    where: str = "its process"
 
 
 @dataclass(frozen=True)
