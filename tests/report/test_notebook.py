@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from tests.evaluation.test_roar_page import shown as retrained
 from tests.models import sample, sample_images
 from tests.pathway.analyses.made import drawn, pathway
 from tests.report.test_browser import CHROMIUM, browser  # noqa: F401 (a fixture)
+from tests.report.test_page import Reader
 
 from . import comparisons, samples, studies
 
@@ -69,31 +69,16 @@ OBJECTS = {
 }
 
 
-class Fragment(HTMLParser):
-    """Reads a fragment and checks that what is opened is closed."""
+class Fragment(Reader):
+    """Reads a fragment, in which whatever is opened is closed."""
 
-    VOID = ("img", "br")
+    VOID = (*Reader.VOID, "img")
 
     def __init__(self, html):
         super().__init__()
-        self.tags, self.open, self.text = [], [], ""
         self.feed(html)
         self.close()
         assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data + " "
 
 
 @pytest.mark.parametrize("name", OBJECTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +11,30 @@ from onnxpath.pathway.analyses.registry import ANALYSES, Found, Result, check_sa
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.runtime.session import Array
 
-BLOCK = 1 << 20
-"""Neurons that are counted at a time: a float32 sum of so many ones is exact."""
+BLOCK = 1 << 24
+"""Neurons of all inputs together that are counted at a time: a float32 sum of so many ones is exact."""
+
+
+class Frequencies(Mapping[str, Array]):
+    """Layer -> float32 fraction of a class's inputs that keep each neuron.
+
+    Counted anew at every access: kept, those of a thousand classes would be a thousand times the network.
+    """
+
+    def __init__(self, pathways: Sequence[Pathway]) -> None:
+        self._pathways = pathways
+
+    def __getitem__(self, name: str) -> Array:
+        total: Array = np.zeros(self._pathways[0].masks[name].shape, np.int32)
+        for pathway in self._pathways:
+            total += pathway.masks[name]
+        return (total / len(self._pathways)).astype(np.float32)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pathways[0].masks)
+
+    def __len__(self) -> int:
+        return len(self._pathways[0].masks)
 
 
 @dataclass(frozen=True)
@@ -88,7 +110,7 @@ class Classes(Result):
 
     def files(self) -> Mapping[str, Mapping[str, Array]]:
         """Return the frequency maps: one file per selector and class, an array per layer."""
-        return {f"classes/{s.selector}/{m.label}": dict(m.frequency) for s in self.selectors for m in s.maps}
+        return {f"classes/{s.selector}/{m.label}": m.frequency for s in self.selectors for m in s.maps}
 
 
 @ANALYSES.register("classes")
@@ -107,63 +129,68 @@ def class_pathways(pathways: Sequence[Pathway], labels: Sequence[int] | None = N
     made = []
     for label in sorted(set(given)):
         own = [p for p, own in zip(pathways, given, strict=True) if own == label]
-        frequency = {name: _frequency([p.masks[name] for p in own]) for name in own[0].masks}
-        made.append(ClassPathway(label, len(own), frequency))
+        made.append(ClassPathway(label, len(own), Frequencies(own)))
     return made
 
 
 def image_overlap(pathways: Sequence[Pathway]) -> tuple[Array, dict[str, Array]]:
     """Return the Jaccard index of every two inputs, pooled and by layer, float64 [N, N]; NaN for two empty sets."""
-    both = {name: _intersections([p.masks[name] for p in pathways]) for name in pathways[0].masks}
+    both = dict(_shared(pathways))
     return _jaccard(np.sum(list(both.values()), axis=0)), {name: _jaccard(counts) for name, counts in both.items()}
 
 
 def _selector(selector: str, pathways: Sequence[Pathway]) -> SelectorClasses:
     maps = class_pathways(pathways)
     labels = np.array([p.target for p in pathways])
-    pooled, by_layer = image_overlap(pathways)
+    total: Array = np.zeros((len(labels), len(labels)), np.int64)
+    layers = []
+    for name, both in _shared(pathways):
+        total += both
+        found = _contrast(_jaccard(both), labels)
+        layers.append(LayerContrast(found.within, found.between, name))
+    pooled = _jaccard(total)
+    matrix = _by_class(pooled, labels, [m.label for m in maps])
     return SelectorClasses(
         selector=selector,
-        classes=tuple(_size(m, [p for p in pathways if p.target == m.label], pooled, labels) for m in maps),
-        matrix=tuple(tuple(_between(pooled, labels, a.label, b.label) for b in maps) for a in maps),
-        pooled=_contrast(pooled, labels),
-        layers=tuple(
-            LayerContrast(c.within, c.between, name)
-            for name, c in ((name, _contrast(values, labels)) for name, values in by_layer.items())
+        classes=tuple(
+            _size(m, [p for p in pathways if p.target == m.label], matrix[place][place]) for place, m in enumerate(maps)
         ),
+        matrix=matrix,
+        pooled=_contrast(pooled, labels),
+        layers=tuple(layers),
         maps=tuple(maps),
     )
 
 
-def _size(made: ClassPathway, pathways: Sequence[Pathway], pooled: Array, labels: Array) -> ClassSize:
-    neurons = sum(values.size for values in made.frequency.values())
+def _size(made: ClassPathway, pathways: Sequence[Pathway], within: float | None) -> ClassSize:
+    neurons = every = some = 0
+    for values in made.frequency.values():
+        neurons += values.size
+        every += int((values == 1).sum())
+        some += int((values > 0).sum())
     return ClassSize(
         label=made.label,
         inputs=made.inputs,
-        intersection=_total(made.intersection) / max(1, neurons),
-        union=_total(made.union) / max(1, neurons),
+        intersection=every / max(1, neurons),
+        union=some / max(1, neurons),
         density=mean([p.density for p in pathways]) or 0.0,
-        within=_between(pooled, labels, made.label, made.label),
+        within=within,
     )
 
 
-def _total(masks: Mapping[str, Array]) -> int:
-    return sum(int(mask.sum()) for mask in masks.values())
-
-
-def _frequency(masks: Sequence[Array]) -> Array:
-    total = np.zeros(masks[0].shape, np.int32)
-    for mask in masks:
-        total += mask
-    return (total / len(masks)).astype(np.float32)
+def _shared(pathways: Sequence[Pathway]) -> Iterator[tuple[str, Array]]:
+    """Yield each layer and how many of its neurons every two inputs share, int64 [N, N]."""
+    for name in pathways[0].masks:
+        yield name, _intersections([p.masks[name] for p in pathways])
 
 
 def _intersections(masks: Sequence[Array]) -> Array:
     """Return how many neurons every two masks share, int64 [N, N]; the diagonal is how many each keeps."""
-    flat = np.stack([mask.reshape(-1) for mask in masks])
+    flat = [mask.reshape(-1) for mask in masks]
     total = np.zeros((len(flat), len(flat)), np.int64)
-    for start in range(0, flat.shape[1], BLOCK):
-        part = flat[:, start : start + BLOCK].astype(np.float32)
+    width = max(1, BLOCK // len(flat))
+    for start in range(0, flat[0].size, width):
+        part = np.stack([one[start : start + width] for one in flat]).astype(np.float32)
         total += (part @ part.T).astype(np.int64)
     return total
 
@@ -175,9 +202,16 @@ def _jaccard(both: Array) -> Array:
     return found
 
 
-def _between(values: Array, labels: Array, one: int, other: int) -> float | None:
-    pairs = (labels[:, None] == one) & (labels[None, :] == other) & ~np.eye(len(labels), dtype=bool)
-    return _mean(values[pairs])
+def _by_class(values: Array, labels: Array, order: Sequence[int]) -> tuple[tuple[float | None, ...], ...]:
+    """Return the mean of values [N, N] of different inputs by the classes of both, [C][C]; None without any."""
+    member = (np.array(order)[:, None] == labels[None, :]).astype(np.float64)
+    known = ~np.isnan(values) & ~np.eye(len(labels), dtype=bool)
+    sums = member @ np.where(known, values, 0.0) @ member.T
+    counts = member @ known.astype(np.float64) @ member.T
+    return tuple(
+        tuple(ratio(float(total), int(count)) for total, count in zip(*row, strict=True))
+        for row in zip(sums, counts, strict=True)
+    )
 
 
 def _contrast(values: Array, labels: Array) -> Contrast:

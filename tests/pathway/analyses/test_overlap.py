@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -127,6 +128,20 @@ def test_overlap_within_and_between_classes():
     assert set(by_layer) == {"a", "b"} and [layer.name for layer in result.layers] == ["a", "b"]
     files = ANALYSES.get("classes")({"x": pathways}).files()
     assert list(files) == ["classes/x/0", "classes/x/4", "classes/x/7"] and set(files["classes/x/0"]) == {"a", "b"}
+
+
+def test_maps_of_many_classes_are_counted_when_they_are_asked_for():
+    """Two hundred classes of 20,000 neurons would hold 16 MB of frequencies."""
+    pathways = [packed(drawn(row, shapes=(("a", (200, 10, 10)),), target=row)) for row in range(200)]
+    ANALYSES.get("classes")({"x": pathways[:2]})
+    tracemalloc.start()
+    result = ANALYSES.get("classes")({"x": pathways})
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    found = result.selectors[0]
+    assert held < 4_000_000 and len(found.maps) == 200 == len(found.matrix)
+    assert all(c.intersection == c.union == pytest.approx(c.density) for c in found.classes)
+    assert np.array_equal(result.files()["classes/x/7"]["a"] == 1, pathways[7].masks["a"])
 
 
 def test_packed_masks_are_the_masks():
