@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Sequence
 from glob import glob, has_magic
@@ -66,7 +67,19 @@ def _walk(folder: Path, kinds: Sequence[str]) -> list[Path]:
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not _hidden(name)]
         files += [Path(where, name) for name in names if not _hidden(name) and Path(name).suffix.lower() in kinds]
-    return sorted(files, key=lambda file: _natural(file.relative_to(folder).as_posix()))
+    return sorted(
+        [file for file in files if not _is_endless(file)],
+        key=lambda file: _natural(file.relative_to(folder).as_posix()),
+    )
+
+
+def _is_endless(file: Path) -> bool:
+    """Return whether a file is a pipe, a device or a socket: whoever opens one may wait or read for ever."""
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return False  # told by name when it is read
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _hidden(name: str) -> bool:
@@ -80,6 +93,9 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
 
 
 def _path_problem(path: Path, files: Sequence[Path], kinds: Sequence[str]) -> list[str]:
+    named = () if path.is_dir() else (path, *files)
+    if endless := [str(file) for file in named if _is_endless(file)]:
+        return [f"input '{endless[0]}' is a pipe or a device; give a file"]
     if files and files != [path]:
         return _kind_problems(path, files, kinds)
     if not path.exists() and has_magic(str(path)):
