@@ -12,11 +12,19 @@ import typer
 T = TypeVar("T")
 
 
+COMMANDS = {
+    code: f"\\u{code:04x}"
+    for code in (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if chr(code) not in "\n\t"
+}
+"""Characters that a terminal obeys, or that turn the text behind them round, and how they are spelled: as in JSON."""
+
+
 def echo(text: str, err: bool = False) -> None:
-    """Print text as it is, but for what no encoding has: names of files may hold any bytes."""
+    """Print text as it is, but for what no encoding has and what a terminal obeys: names of files may hold anything."""
     from onnxpath.files import printable
 
-    typer.echo(printable(text), err=err)
+    typer.echo(printable(text).translate(COMMANDS), err=err)
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 
 import numpy as np
@@ -70,6 +71,21 @@ def test_a_wrong_suffix_does_not_matter_and_another_format_does(tmp_path):
     assert run(*EXPLAIN, tmp_path / "a.jpg", *DIGITS, "-o", tmp_path / "out").code == 0
     picture.save(tmp_path / "b.png", "TIFF")
     assert "image b.png cannot be read" in refused(tmp_path / "no", *EXPLAIN, tmp_path / "b.png", *DIGITS)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes among its files")
+def test_pipes_and_devices_are_not_opened(tmp_path):
+    """A folder out of an archive may hold them, and opening one may never end."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "good.png").write_bytes(ONE_IMAGE.read_bytes())
+    os.mkfifo(tmp_path / "in" / "pipe.png")
+    (tmp_path / "in" / "zero.npy").symlink_to("/dev/zero")
+    done = run(*EXPLAIN, tmp_path / "in", *DIGITS, "-o", tmp_path / "out", "--json")
+    assert done.code == 0 and [row["input"] for row in done.json["results"]] == ["good.png"]
+    (tmp_path / "in" / "m.csv").write_text("path\ngood.png\npipe.png\n")
+    for name in ("pipe.png", "zero.npy", "m.csv"):
+        text = refused(tmp_path / "no", *EXPLAIN, tmp_path / "in" / name, *DIGITS)
+        assert "is a pipe or a device; give a file" in text
 
 
 # ------------------------------------------------------------------------------------------------ arrays
@@ -169,6 +185,17 @@ def test_names_that_no_encoding_has(tmp_path):
         done = run(verb, CNN, tmp_path / "in", "--preprocess", PREPROCESS, "-o", tmp_path / verb, "--json")
         assert done.code == 0, done
     assert json.loads((tmp_path / "report" / "report.json").read_text())["items"]
+
+
+def test_names_do_not_command_a_terminal(tmp_path):
+    (tmp_path / "in").mkdir()
+    name = "\x1b]0;title\x07\x1b[2Jred\x9b31m\u202egnp.png"
+    (tmp_path / "in" / name).write_bytes(b"no picture")
+    (tmp_path / "in" / f"good {name}").write_bytes(ONE_IMAGE.read_bytes())
+    done = run(*EXPLAIN, tmp_path / "in", *DIGITS, "-o", tmp_path / "out", "--json")
+    assert done.code == 1 and not set(done.out + done.err) & set("\x1b\x07\x9b\u202e")
+    assert "image \\u001b]0;title\\u0007\\u001b[2Jred\\u009b31m\\u202egnp.png cannot be read" in done.err
+    assert done.json["results"][0]["input"] == f"good {name}"
 
 
 @pytest.mark.parametrize("name", ["..png", "....png", "..\\..\\x.png", "-o.png", "<script>.png", "a\nb.png", "CON.png"])
