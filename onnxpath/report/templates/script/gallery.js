@@ -62,8 +62,8 @@ function tileOf(row, state) {
   link.dataset.number = row.number;
   tile.querySelector(".tile-name").textContent = row.name.length <= 14 ? row.name : `…${row.name.slice(-13)}`;
   const by = (state.sort || "").replace(/^-/, "");
-  const value = RANGES.includes(by) && row[by] !== null ? ` · ${short(row[by])}` : "";
-  tile.querySelector(".tile-class").append(className(row.class) + value);
+  const value = RANGES.includes(by) && row[by] !== null ? `${short(row[by])} · ` : "";
+  tile.querySelector(".tile-class").append(value + className(row.class));
   if (row.correct !== 0) tile.querySelector(".tile-class .bad").remove();
   if (row.kept !== 0) tile.querySelector(".dot.bad").remove();
   if (!row.warnings) tile.querySelector(".dot.warn").remove();
