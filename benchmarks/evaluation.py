@@ -5,8 +5,8 @@
     python -m benchmarks.evaluation --throughput                            cost beside plain forward passes
     python -m benchmarks.evaluation --tables                                the tables of what is there
 
-What is there already for a network, metric and method, with as many images, is not measured again, so that a run that
-was stopped goes on. Needs the models and images that ONNXPATH_DATA names (default ../shared/data).
+What is there already for a network, metric and method, with as many images or more, is not measured again, so that a
+run that was stopped goes on. Needs the models and images that ONNXPATH_DATA names (default ../shared/data).
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def measure(
             todo = [
                 (metric, options)
                 for metric, options in everything.metrics
-                if cells.get(metric.name, {}).get(explanation.label, {}).get("images") != images
+                if cells.get(metric.name, {}).get(explanation.label, {}).get("images", 0) < images
             ]
             if not todo:
                 continue
