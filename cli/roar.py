@@ -82,7 +82,8 @@ def roar(
     The model's structure is trained from scratch, in ONNX Runtime: clean, and for
     each method, percentage and seed. What is trained is kept in the folder at once:
     the same command goes on where it was stopped. A lower accuracy after retraining
-    means a better ranking, if the clean network is good enough.
+    means a better ranking, if the clean network is good enough. With --kind kar the
+    lowest ranked pixels go (keep and retrain), and a higher accuracy means that.
 
     \b
     Example:
