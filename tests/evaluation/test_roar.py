@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -147,6 +149,58 @@ def test_labels_that_differ_in_signs_alone_have_files_of_their_own(tmp_path):
     whole = study(tmp_path)
     names = ["pathway-gradient:sparsity=0.9", "pathway-gradient_sparsity_0.9", "pathway-gradient:sparsity:0.9"]
     assert len({whole._file(name, 10, 0) for name in names}) == 3
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """The folder of a finished study of one seed."""
+    folder = tmp_path_factory.mktemp("kept")
+    for _ in study(folder, seeds=[0], percents=[20]).run():
+        pass
+    return folder
+
+
+POINT, RANKING, WEIGHTS = "points/random-20-0.json", "ranking-random.npz", "clean.npz"
+DAMAGE = [
+    *((name, lambda path: path.write_bytes(path.read_bytes()[:-9])) for name in (POINT, RANKING, WEIGHTS)),
+    *((name, lambda path: path.write_bytes(b"")) for name in (POINT, RANKING, WEIGHTS)),
+    *((name, lambda path: np.savez(path.open("wb"), train=np.zeros((48, 1)))) for name in (RANKING, WEIGHTS)),
+    (POINT, lambda path: path.write_bytes(b"[" * 100_000)),
+    (POINT, lambda path: path.write_bytes(path.with_name("clean-0-0.json").read_bytes())),
+    (POINT, lambda path: path.write_text(path.read_text().replace('"accuracy": ', '"accuracy": "x", "b": '))),
+    (POINT, lambda path: path.write_text(re.sub(r'"loss": [\d.e-]+', '"loss": "x"', path.read_text()))),
+]
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGE)
+def test_what_was_damaged_since_is_told_by_name(kept, tmp_path, name, damage):
+    folder = shutil.copytree(kept, tmp_path / "study")
+    damage(folder / name)
+    if name != POINT:
+        (folder / POINT).unlink()
+    if name == WEIGHTS:
+        (folder / RANKING).unlink()
+    with pytest.raises(JobError, match=r"is not what a study writes: .*; delete it, and the same command") as told:
+        list(study(folder, seeds=[0], percents=[20]).run())
+    assert name in str(told.value)
+
+
+@pytest.mark.parametrize("data", [b"", b"3", b"[" * 100_000, b"\xff"])
+def test_settings_of_a_study_that_are_none(kept, tmp_path, data):
+    folder = shutil.copytree(kept, tmp_path / "study")
+    (folder / "study.json").write_bytes(data)
+    with pytest.raises(JobError, match=r"study.json' cannot be read: .*; choose another folder, or delete this one"):
+        list(study(folder, seeds=[0], percents=[20]).run())
+
+
+def test_a_checkpoint_of_another_training(tmp_path):
+    (tmp_path / "c.npz").write_bytes(b"PK")
+    trainer = Trainer(load(small(True)[0], providers="cpu"), RECIPE)
+    for arrays in (None, {"place": np.zeros(2)}, {"place": np.zeros(3), "losses": np.zeros(1)}):
+        if arrays is not None:
+            np.savez(tmp_path / "c.npz", **arrays)
+        with pytest.raises(JobError, match=r"c.npz' is not a checkpoint of this training: .*; delete it"):
+            trainer.fit(stripes(48, np.random.default_rng(0)), 0, LAYOUT, tmp_path / "c.npz")
 
 
 def test_other_settings_need_another_folder(tmp_path):

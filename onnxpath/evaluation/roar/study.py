@@ -20,6 +20,7 @@ from onnxpath.evaluation.baselines import BASELINES
 from onnxpath.evaluation.explanation import RANKINGS, by_method, parse_method
 from onnxpath.evaluation.layout import Layout
 from onnxpath.evaluation.order import counts
+from onnxpath.evaluation.roar.kept import read_arrays, read_point, read_table
 from onnxpath.evaluation.roar.removal import REMOVED, means, removed
 from onnxpath.evaluation.roar.result import CLEAN, Point, RoarResult, summed_up
 from onnxpath.evaluation.subject import Subject
@@ -105,7 +106,7 @@ class Study:
     def points(self) -> dict[tuple[str, float, int], Point]:
         """Return the points that are there already."""
         found = {key: self._file(*key) for key in self.keys()}
-        return {key: Point(**json.loads(file.read_text())) for key, file in found.items() if file.is_file()}
+        return {key: read_point(file, key) for key, file in found.items() if file.is_file()}
 
     def run(self) -> Iterator[Point]:
         """Train what is missing and yield each point when it is kept. Raises as `check`."""
@@ -150,8 +151,8 @@ class Study:
             model = self.clean_model()
             parts = enumerate(self._parts.items())
             save_npz(file, {name: self._ranking(model, method, part.x, seed) for seed, (name, part) in parts})
-        with np.load(file, allow_pickle=False) as held:
-            return held["train"], held["test"]
+        held = read_arrays(file, {name: (len(part.x), self.layout.positions) for name, part in self._parts.items()})
+        return held["train"], held["test"]
 
     @property
     def _parts(self) -> dict[str, Examples]:
@@ -167,9 +168,9 @@ class Study:
         """Return the network that is explained: trained on everything, with the first seed."""
         if not self._clean_file.is_file():
             self._point(CLEAN, 0.0, self.seeds[0])
-        with np.load(self._clean_file, allow_pickle=False) as held:
-            weights = {name.removeprefix("weight "): held[name] for name in held.files}
-        return self.trainer.trained_model(weights)
+        shapes = {f"weight {name}": value.shape for name, value in self.trainer.parameters.begin(0).items()}
+        held = read_arrays(self._clean_file, shapes)
+        return self.trainer.trained_model({name.removeprefix("weight "): values for name, values in held.items()})
 
     @property
     def _clean_file(self) -> Path:
@@ -195,7 +196,7 @@ class Study:
         if not file.is_file():
             write_bytes(file, json.dumps(given, indent=1).encode())
             return
-        there: dict[str, Any] = json.loads(file.read_text())
+        there = read_table(file)
         if changed := [key for key, value in given.items() if there.get(key) != value]:
             raise JobError(
                 f"'{self.folder}' holds a study with another {', '.join(changed)}; its points cannot be mixed with new "

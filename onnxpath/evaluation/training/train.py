@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.errors import InputError
+from onnxpath.arrayfiles import DAMAGED, load_arrays
+from onnxpath.errors import InputError, JobError
 from onnxpath.evaluation.layout import Layout
 from onnxpath.evaluation.training.data import Augmentation, Examples, batches, divided
 from onnxpath.evaluation.training.optimiser import Adam, Sgd, settings
@@ -198,12 +199,23 @@ class _Run:
     def of(cls, trainer: Trainer, seed: int, checkpoint: Path | None) -> _Run:
         run = cls(trainer.begin(trainer.parameters.begin(seed)), checkpoint)
         if checkpoint is not None and checkpoint.is_file():
-            with np.load(checkpoint, allow_pickle=False) as held:
-                run.epoch, run.steps, run.best_epoch = (int(n) for n in held["place"])
-                run.losses, run.validation = held["losses"].tolist(), held["validation"].tolist()
-                run.state = {name: held[f"state {name}"] for name in run.state}
-                run.best = {name: held[f"best {name}"] for name in run.best if name.startswith(WEIGHT)}
+            try:
+                run._go_on(load_arrays(checkpoint))
+            except DAMAGED as error:
+                raise JobError(
+                    f"'{checkpoint}' is not a checkpoint of this training: {error}; delete it, and the training begins "
+                    "anew"
+                ) from error
         return run
+
+    def _go_on(self, held: Mapping[str, Array]) -> None:
+        shapes = {f"state {name}": np.shape(on_host(value)) for name, value in self.state.items()}
+        if wrong := [name for name, shape in shapes.items() if held[name].shape != shape]:
+            raise ValueError(f"'{wrong[0]}' has the shape {held[wrong[0]].shape}, not {shapes[wrong[0]]}")
+        self.epoch, self.steps, self.best_epoch = (int(n) for n in held["place"])
+        self.losses, self.validation = held["losses"].tolist(), held["validation"].tolist()
+        self.state = {name: held[f"state {name}"] for name in self.state}
+        self.best = {name: held[f"best {name}"] for name in self.best if name.startswith(WEIGHT)}
 
     def judge(self, accuracy: float | None) -> None:
         """Keep the weights of the epoch that was just ended, if they are the best so far; without validation always."""
