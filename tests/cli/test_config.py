@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from docs import make_jobs
+from docs import make_jobs, make_scale
 from onnxpath_cli.config import keys_of, line_of
 from onnxpath_cli.main import VERBS
 from tests.cli.program import CLASSES, CNN, IMAGES, PREPROCESS, run, tree
@@ -100,3 +100,9 @@ def test_lines_of_keys():
 def test_every_key_is_documented():
     assert make_jobs.PAGE.read_text(encoding="utf-8") == make_jobs.page(), "run `python docs/make_jobs.py`"
     assert all(key.help for key in keys_of(VERBS["report"]).values())
+
+
+def test_the_projection_is_of_the_number_that_the_page_says():
+    assert make_scale.PAGE.read_text(encoding="utf-8") == make_scale.page(), "run `python docs/make_scale.py`"
+    assert "| 100 inputs a second and core | 10,000 | 1,000,000 |" in make_scale.projection(10.0)
+    assert "| on 2 cores | 50 s | 83 minutes | 5.8 days |" in make_scale.projection(10.0)
