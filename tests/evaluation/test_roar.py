@@ -164,7 +164,7 @@ POINT, RANKING, WEIGHTS = "points/random-20-0.json", "ranking-random.npz", "clea
 DAMAGE = [
     *((name, lambda path: path.write_bytes(path.read_bytes()[:-9])) for name in (POINT, RANKING, WEIGHTS)),
     *((name, lambda path: path.write_bytes(b"")) for name in (POINT, RANKING, WEIGHTS)),
-    *((name, lambda path: np.savez(path.open("wb"), train=np.zeros((48, 1)))) for name in (RANKING, WEIGHTS)),
+    *((name, lambda path: np.savez(path, train=np.zeros((48, 1)))) for name in (RANKING, WEIGHTS)),
     (POINT, lambda path: path.write_bytes(b"[" * 100_000)),
     (POINT, lambda path: path.write_bytes(path.with_name("clean-0-0.json").read_bytes())),
     (POINT, lambda path: path.write_text(path.read_text().replace('"accuracy": ', '"accuracy": "x", "b": '))),
