@@ -111,6 +111,19 @@ def test_orders(at, large):
         assert [keys[n] for n in shown(page)] == [keys[n] for n, _ in pairs[:PAGE]], order
 
 
+def test_numbers_of_the_confusion_matrix_lead_to_their_inputs(at, large):
+    page = at()
+    link = page.locator(".confusion a[href*='label=4']").first
+    count = int(link.inner_text())
+    link.click()
+    page.wait_for_function("location.hash.startsWith('#gallery?class=')")
+    said, label = map(int, re.findall(r"=(\d+)", address(page)))
+    wanted = [
+        n for n, i in with_numbers(large[1]) if i["label"] and (first(i)["index"], i["label"]["index"]) == (said, 4)
+    ]
+    assert label == 4 and shown(page) == wanted and len(wanted) == count > 0
+
+
 def test_order_by_name_counts_as_people_do(at, large):
     names = {n: item["name"] for n, item in with_numbers(large[1])}
     seen = [names[n] for n in shown(at("#gallery?sort=-name&name=1.png"))]
