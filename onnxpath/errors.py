@@ -8,12 +8,13 @@ OnnxPathError
 ├── InputError            the data given to a model do not fit it
 ├── ProviderError         an execution provider was asked for and is not there
 ├── UnknownName           a tensor, layer, method or option that does not exist
-└── JobError              a run cannot start, or cannot write its results
+├── JobError              a run cannot start, or cannot write its results
+└── Several               more than one of these, told at once
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -54,6 +55,17 @@ class JobError(OnnxPathError):
     """A run cannot start, or cannot write its results."""
 
 
+class Several(OnnxPathError):
+    """More than one problem, told at once; problems: each by itself."""
+
+    def __init__(self, problems: Sequence[OnnxPathError]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+
 def all_of(*checks: Callable[[], Any]) -> list[Any]:
     """Make every check and return their results; raise the OnnxPathErrors of all of them as one, each text once."""
     results: list[Any] = []
@@ -61,12 +73,14 @@ def all_of(*checks: Callable[[], Any]) -> list[Any]:
     for check in checks:
         try:
             results.append(check())
+        except Several as error:
+            problems = {str(problem): problem for problem in (*problems.values(), *error.problems)}
         except OnnxPathError as error:
             problems.setdefault(str(error), error)
     if len(problems) == 1:
         raise next(iter(problems.values()))
     if problems:
-        raise OnnxPathError("\n".join(problems))
+        raise Several(list(problems.values()))
     return results
 
 

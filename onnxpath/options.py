@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from onnxpath.arrayfiles import DAMAGED, load_arrays
-from onnxpath.errors import InputError, all_of, unknown
+from onnxpath.errors import InputError, UnknownName, all_of, unknown
 
 Kind: TypeAlias = tuple[str, Callable[[Any], bool]]
 
@@ -50,12 +50,14 @@ class Options:
         parameters = inspect.signature(self.function).parameters.values()
         return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
 
-    def check(self, given: Mapping[str, Any]) -> None:
+    def check(self, given: Mapping[str, Any], beside: Options | None = None) -> None:
         """Raise UnknownName for names that it does not have, InputError for values of another kind; all at once.
 
-        Names that it passes on are not its own to check.
+        Names that it passes on are not its own to check. beside: what passes these on, whose own the user may have
+        meant.
         """
-        all_of(lambda: self._check_names(given), *(partial(self._check, name, value) for name, value in given.items()))
+        values = (partial(self._check, name, value) for name, value in given.items())
+        all_of(lambda: self._check_names(given, beside), *values)
 
     def read(self, name: str, text: str) -> Any:
         """Return the value that a text says: `value_of`, or the text where text is what the option takes.
@@ -68,10 +70,11 @@ class Options:
         self._check(name, text)
         return text
 
-    def _check_names(self, names: Mapping[str, Any]) -> None:
+    def _check_names(self, names: Mapping[str, Any], beside: Options | None) -> None:
         wrong = [name for name in names if name not in self.defaults]
         if wrong and not self.passes_on:
-            raise unknown(f"option of {self.of}", wrong, self.defaults)
+            entries = [self] if beside is None else [beside, self]
+            raise no_option(entries, wrong)
 
     def _check(self, name: str, value: Any) -> None:
         if not self._fits(name, value):
@@ -101,6 +104,13 @@ def read_pairs(entries: Sequence[Options], pairs: Sequence[str]) -> list[dict[st
     """
     found = all_of(*(partial(_read, entries, pair) for pair in pairs))
     return [{name: values[entry.of] for name, values in found if entry.of in values} for entry in entries]
+
+
+def no_option(entries: Sequence[Options], names: Sequence[str]) -> UnknownName:
+    """Build the error for names that none of the entries has."""
+    kind = entries[0].of.partition(" ")[0]
+    of = " or ".join([entries[0].of, *(entry.of.removeprefix(f"{kind} ") for entry in entries[1:])])
+    return unknown(f"option of {of}", names, {name: None for entry in entries for name in entry.defaults})
 
 
 def split_pair(pair: str) -> tuple[str, str]:
@@ -141,8 +151,7 @@ def _read(entries: Sequence[Options], pair: str) -> tuple[str, dict[str, Any]]:
     having = [entry for entry in entries if name in entry.defaults]
     takers = having or [entry for entry in entries if entry.passes_on]
     if not takers:
-        of = " or ".join([entries[0].of, *(entry.of.partition(" ")[2] for entry in entries[1:])])
-        raise unknown(f"option of {of}", [name], {name: None for entry in entries for name in entry.defaults})
+        raise no_option(entries, [name])
     values = all_of(*(partial(entry.read, name, text) for entry in takers))
     return name, {entry.of: value for entry, value in zip(takers, values, strict=True)}
 

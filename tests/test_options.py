@@ -137,11 +137,13 @@ def test_every_kind_has_words_and_knows_its_own():
 
 
 def test_what_is_passed_on_is_checked_before_any_work():
-    with pytest.raises(UnknownName, match="no option of selector 'dgr' named 'n_step'"):
+    with pytest.raises(
+        UnknownName, match="of method 'pathway-gradient' or selector 'dgr' named 'n_step'; did you mean"
+    ):
         METHODS.get("pathway-gradient").checked({"selector": "dgr", "n_step": 3})
     with pytest.raises(InputError, match="option 'n_steps' of selector 'dgr' is a whole number, not 'few'"):
         METHODS.get("pathway-gradient").checked({"selector": "dgr", "n_steps": "few"})
     with pytest.raises(InputError, match="option 'published' of method 'rap' is true or false, not 'False'"):
         METHODS.get("smoothgrad").checked({"base": "rap", "published": "False"})
-    with pytest.raises(UnknownName, match="no option of selector 'random' named 'sed'"):
+    with pytest.raises(UnknownName, match="of method 'pathway-gradient' or selector 'random' named 'sed'; did you"):
         METHODS.get("vargrad").checked({"base": "pathway-gradient", "selector": "random", "sed": 1})

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import onnx
 
 from onnxpath.attribution.by_source import by_source
 from onnxpath.attribution.spelling import Spelling, fed_name
@@ -24,6 +23,7 @@ from onnxpath.pathway.selectors.registry import drop_prefix
 from onnxpath.registry import Registry
 from onnxpath.runtime.feeds import rows_of
 from onnxpath.runtime.model import Model
+from onnxpath.runtime.program import Program
 from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target
 
@@ -46,8 +46,8 @@ Function: TypeAlias = Callable[..., Maps]
 Spell: TypeAlias = Callable[..., dict[str, Tensor]]
 """f(spelling, **options) -> map of each source: the whole method as one graph."""
 
-CheckFurther: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any]], object]
-"""f(options, further): raises UnknownName or InputError for further ones, which a selector or another method gets."""
+CheckFurther: TypeAlias = Callable[[Options, Mapping[str, Any], Mapping[str, Any]], object]
+"""f(own, options, further): raises UnknownName or InputError for further ones, which a selector or a method gets."""
 
 Finish: TypeAlias = Callable[..., None]
 """f(model, target, result, **options): adds the delta and the notes to what the graph gave."""
@@ -89,12 +89,12 @@ class Method:
         """Its options with their defaults."""
         return self.options.defaults
 
-    def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options. Raises UnknownName, InputError: every name, value and lack that is wrong, at once."""
-        all_of(partial(self.options.check, options), partial(self._check_needs, options))
+    def checked(self, options: Mapping[str, Any], beside: Options | None = None) -> dict[str, Any]:
+        """Return the options; beside: what passes them on. Raises UnknownName, InputError: all that is wrong."""
+        all_of(partial(self.options.check, options, beside), partial(self._check_needs, options))
         if self.check_further is not None:
             more = {name: value for name, value in options.items() if name not in self.defaults}
-            self.check_further({**self.defaults, **options}, more)
+            self.check_further(self.options, {**self.defaults, **options}, more)
         return dict(options)
 
     def _check_needs(self, options: Mapping[str, Any]) -> None:
@@ -161,7 +161,7 @@ def spelled(
 
 def spelled_program(
     spell: Spell, setup: Setup, per_row: Sequence[str] = (), options: Mapping[str, Any] | None = None
-) -> onnx.ModelProto:
+) -> Program:
     """Return the program of a spelling: model inputs, target and fed options -> logits, `grad_<source>`."""
     spelling = Spelling(setup, per_row)
     for source, tensor in spell(spelling, **(options or {})).items():

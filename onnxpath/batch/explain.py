@@ -78,10 +78,11 @@ def method_options(
     composite: of methods that have one, default theirs; more: options of the methods, NAME=VALUE each.
     Raises UnknownName, InputError, all problems at once.
     """
-    extra, _, *chosen = all_of(
+    extra, _, _, *chosen = all_of(
         lambda: pathway_options(selector, sparsity, scope, seed),
+        lambda: _check_named(methods),
         lambda: composite_of(composite).require_parameters() if composite is not None else None,
-        *(partial(METHODS.get, name) for name in methods),
+        *(partial(METHODS.get, name) for name in methods if ":" not in name),
     )
     settings = dict(zip(methods, read_pairs([method.options for method in chosen], more), strict=True))
     if composite is not None and not any("composite" in method.defaults for method in chosen):
@@ -96,6 +97,13 @@ def method_options(
         table[method.name] |= settings[method.name]
     all_of(*(partial(method.checked, table[method.name]) for method in chosen))
     return table
+
+
+def _check_named(methods: Sequence[str]) -> None:
+    if not methods:
+        raise InputError("name at least one attribution method: `onnxpath list methods`")
+    if wrong := [name for name in methods if ":" in name]:
+        raise InputError(f"method '{wrong[0]}': options of a method are given beside it, --option NAME=VALUE")
 
 
 def read_inputs(

@@ -75,7 +75,7 @@ def default_sources(graph: Graph) -> list[str]:
         )
     raise ModelError(
         f"the model has no float input to differentiate by, and none of its inputs is looked up in a table: {kinds}; "
-        "name float tensors in `wrt` (`onnxpath inspect MODEL` lists the tensors of a model)"
+        "name float tensors in `wrt` (`onnxpath inspect MODEL --tensors` lists them)"
     )
 
 
@@ -83,7 +83,7 @@ def named_sources(graph: Graph, wrt: Sequence[str]) -> list[str]:
     """Return each name once; raises UnknownName for one that is no float tensor or a constant, which has no rows."""
     tensors = {name: t for name, t in graph.tensors().items() if is_float(t) and is_variable(t)}
     if missing := [name for name in wrt if name not in tensors]:
-        raise unknown("computed float tensor", missing, tensors, "`onnxpath inspect MODEL` lists them")
+        raise unknown("computed float tensor", missing, tensors, "`onnxpath inspect MODEL --tensors` lists them")
     return list(dict.fromkeys(wrt))
 
 

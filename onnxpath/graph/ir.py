@@ -86,7 +86,7 @@ class Graph:
         """Return one tensor by name; UnknownName otherwise."""
         tensors = self.tensors()
         if name not in tensors:
-            raise unknown("tensor", [name], tensors, "`onnxpath inspect MODEL` lists the tensors of a model")
+            raise unknown("tensor", [name], tensors, "`onnxpath inspect MODEL --tensors` lists the tensors of a model")
         return tensors[name]
 
     def copy(self) -> Graph:

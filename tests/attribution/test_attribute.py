@@ -258,7 +258,7 @@ def test_unknown_methods_and_options():
         attribute(sample("digits_cnn"), x, method="gradients")
     with pytest.raises(UnknownName, match=r"no option of method 'integrated-gradients' named 'steps'; did you mean"):
         attribute(sample("digits_cnn"), x, method="integrated-gradients", steps=3)
-    with pytest.raises(UnknownName, match="no option of selector 'neuron-mct' named 'n_step'"):
+    with pytest.raises(UnknownName, match="of method 'pathway-gradient' or selector 'neuron-mct' named 'n_step'"):
         attribute(sample("digits_cnn"), x, n_step=3)
 
 

@@ -96,7 +96,9 @@ def test_noise_methods_say_what_they_cannot_do():
         attribute(sample("digits_cnn"), x, "smoothgrad", base="vargrad")
     with pytest.raises(UnknownName, match=r"no attribution method named 'gradeint'; did you mean 'gradient'\?"):
         attribute(sample("digits_cnn"), x, "smoothgrad", base="gradeint")
-    with pytest.raises(UnknownName, match="no option of method 'gradient' named 'n_steps'"):
+    with pytest.raises(
+        UnknownName, match="no option of method 'smoothgrad' or 'gradient' named 'n_steps'; did you mean 'n_samples'"
+    ):
         attribute(sample("digits_cnn"), x, "smoothgrad", n_steps=3)
     for wrong in (-1, "much", np.inf, [1, 2]):
         with pytest.raises(InputError, match="`stdevs` are numbers of at least 0"):

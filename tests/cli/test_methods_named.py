@@ -46,3 +46,21 @@ def test_a_text_where_true_or_false_is_due_is_refused(tmp_path, verb):
     files = [] if verb[0] == "compile" else [IMAGES, "--preprocess", PREPROCESS]
     text = refused(tmp_path / "out", *verb, *files, "--method", "rap", "--option", "published=no")
     assert "option 'published' of method 'rap' is true or false, not 'no'" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--methods", ","], "name at least one attribution method"),
+        (["--method", "lrp:epsilon=1"], "options of a method are given beside it, --option NAME=VALUE"),
+        (["--option", "steps=3"], "no option of method 'pathway-gradient' or selector 'neuron-mct' named 'steps'"),
+    ],
+)
+def test_a_report_says_how_methods_are_named(tmp_path, options, says):
+    assert says in refused(tmp_path / "out", "report", CNN, IMAGES, "--preprocess", PREPROCESS, *options)
+
+
+def test_the_same_problem_of_two_selectors_is_told_once(tmp_path):
+    command = ["pathway", CNN, IMAGES, "--preprocess", PREPROCESS, "--selector", "mct,random", "--sparsity", 1.5]
+    text = refused(tmp_path / "out", *command)
+    assert "no selector named 'mct'" in text and text.count("1.5 was given") == 1

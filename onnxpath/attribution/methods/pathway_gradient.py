@@ -9,6 +9,7 @@ import numpy as np
 
 from onnxpath.attribution.pathway_graph import pathway_graph
 from onnxpath.attribution.registry import Maps, gather, method
+from onnxpath.options import Options
 from onnxpath.pathway.selectors.registry import options_of
 from onnxpath.pathway.trace import trace
 from onnxpath.runtime.model import Model
@@ -16,9 +17,9 @@ from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target
 
 
-def check_selector(options: Mapping[str, Any], further: Mapping[str, Any]) -> None:
+def check_selector(own: Options, options: Mapping[str, Any], further: Mapping[str, Any]) -> None:
     """Check what goes to the selector. Raises UnknownName, InputError."""
-    options_of(options["selector"]).check(further)
+    options_of(options["selector"]).check(further, own)
 
 
 @method("pathway-gradient", spell=pathway_graph, check_further=check_selector)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from onnxpath.attribution.noise import deviations, noisy, samples
-from onnxpath.attribution.registry import METHODS, Maps, Method, begun_at_sources, logits_of, method, wide
+from onnxpath.attribution.registry import METHODS, Maps, begun_at_sources, logits_of, method, wide
 from onnxpath.errors import InputError
+from onnxpath.options import Options
 from onnxpath.progress import track
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
@@ -19,14 +20,12 @@ from onnxpath.runtime.targets import Target
 TUNNELS = ("smoothgrad", "smoothgrad-squared", "vargrad")
 
 
-def check_base(options: Mapping[str, Any], further: Mapping[str, Any]) -> Method:
-    """Return the method that a noise method calls. Raises UnknownName, InputError: as its options do not fit."""
+def check_base(own: Options, options: Mapping[str, Any], further: Mapping[str, Any]) -> None:
+    """Check the method that a noise method calls, and its options. Raises UnknownName, InputError."""
     base = options["base"]
     if base in TUNNELS:
         raise InputError(f"the base of a noise method is a method without noise of its own, not '{base}'")
-    chosen = METHODS.get(base)
-    chosen.checked(further)
-    return chosen
+    METHODS.get(base).checked(further, own)
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def moments(
     options: Mapping[str, Any],
 ) -> Moments:
     """Return means over the noise; maps are added up as they come, so memory does not grow with the samples."""
-    chosen = check_base({"base": base}, options)
+    chosen = METHODS.get(base)
     model, feeds = begun_at_sources(model, feeds, target)
     spread = deviations(model, feeds, stdevs)
     logits = logits_of(model, feeds, target)
