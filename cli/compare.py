@@ -46,7 +46,7 @@ def compare(
     out: OutFolder,
     inputs: Annotated[
         list[Path] | None,
-        Argument(metavar="INPUTS", help="Of two models: png jpg webp bmp npy npz or folders.", show_default=False),
+        Argument(metavar="INPUTS", help="Of two models: files, folders, patterns or manifests.", show_default=False),
     ] = None,
     method: Annotated[list[str] | None, methods(DEFAULT_METHODS)] = None,
     selector: Selector = "neuron-mct",

@@ -44,7 +44,7 @@ PreprocessFile = Annotated[
     Path | None,
     Option("--preprocess", help="TOML or JSON: layout, color, resize, crop, scale, mean, std, dtype, tokenizer."),
 ]
-VARIANTS = " One with options of its own: `lrp:composite=epsilon-plus:gamma=0.1`."
+VARIANTS = " A method with options of its own: `lrp:composite=epsilon-plus:gamma=0.1`."
 """What the help of verbs that can take a method twice says of it."""
 
 
