@@ -63,7 +63,7 @@ def report(
     ] = None,
     unit: Annotated[
         int | None,
-        Option("--unit", min=1, help="Inputs that are finished together; a stopped run loses no more. Default up to 64."),
+        Option("--unit", min=1, help="Inputs that are finished together; stopped runs lose no more. Default up to 64."),
     ] = None,
     engine: Annotated[
         str, Option("--engine", help="Who explains: local (this machine), or ray (a cluster; needs onnxpath[ray]).")
