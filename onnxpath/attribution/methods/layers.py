@@ -39,7 +39,7 @@ VALUE, SLOPE = "value", "slope"
 def checked_layer(graph: Graph, layer: str | None) -> str:
     """Return the layer's name; InputError where none is given or it does not count rows first, UnknownName."""
     if layer is None:
-        raise InputError("name the tensor whose map is wanted in `layer`; `onnxpath inspect MODEL --tensors` lists them")
+        raise InputError("name the tensor whose map is wanted in `layer`: `onnxpath inspect MODEL --tensors`")
     (name,) = named_sources(graph, [layer])
     axis = None
     with suppress(MixedRows):
