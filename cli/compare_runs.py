@@ -96,9 +96,10 @@ def _lines(found: Comparison) -> Iterator[str]:
         yield f"  and {len(found.changed) - 5} more"
     summary = summarise_comparison(found)
     if summary.labelled:
+        chance = f", by chance in {percent(summary.chance)} of cases" if summary.lost or summary.gained else ""
         yield (
             f"accuracy {percent(summary.accuracy_one)} -> {percent(summary.accuracy_other)} of {summary.labelled}: "
-            f"{summary.lost} right answers lost, {summary.gained} gained (by chance in {percent(summary.chance)})"
+            f"{summary.lost} right answers lost, {summary.gained} gained{chance}"
         )
     if found.overlap is not None:
         densities = f"density {percent(summary.density_one)} -> {percent(summary.density_other)}"
