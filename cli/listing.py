@@ -13,11 +13,13 @@ from onnxpath_cli.output import print_json, say
 def listing(
     kind: Annotated[
         str,
-        Argument(metavar="KIND", help="methods, selectors, analyses, metrics, rules, sections.", show_default=False),
+        Argument(
+            metavar="KIND", help="methods, selectors, analyses, metrics, rules, sections, engines.", show_default=False
+        ),
     ],
     json: Json = False,
 ) -> None:
-    """List attribution methods, selectors, analyses of pathways, metrics, rule sets or report sections.
+    """List attribution methods, selectors, analyses of pathways, metrics, rule sets, report sections or engines.
 
     \b
     Example:
@@ -97,6 +99,12 @@ def _sections() -> list[dict[str, Any]]:
     return [{"name": name, "about": SECTIONS.get(name).title} for name in SECTIONS.names()]
 
 
+def _engines() -> list[dict[str, Any]]:
+    from onnxpath.report.engines import ENGINES
+
+    return [{"name": name, "about": _about(ENGINES.get(name))} for name in ENGINES.names()]
+
+
 def _about(function: Any) -> str:
     return (function.__doc__ or "").strip().partition("\n")[0]
 
@@ -108,4 +116,5 @@ KINDS = {
     "metrics": _metrics,
     "rules": _rules,
     "sections": _sections,
+    "engines": _engines,
 }

@@ -66,7 +66,7 @@ def report(
         Option("--unit", min=1, help="Inputs that are finished together; stopped runs lose no more. Default up to 64."),
     ] = None,
     engine: Annotated[
-        str, Option("--engine", help="Who explains: local (this machine), or ray (a cluster; needs onnxpath[ray]).")
+        str, Option("--engine", help="Who explains: `onnxpath list engines`. ray needs onnxpath[ray].")
     ] = "local",
     workers: Annotated[
         int | None,

@@ -77,3 +77,4 @@ def test_workers_say_nothing_of_their_own(tmp_path):
 def test_an_engine_that_is_not_there(tmp_path):
     text = refused(tmp_path / "out", "report", CNN, IMAGES, "--engine", "locl")
     assert "no engine named 'locl'; did you mean 'local'?" in text
+    assert [engine["name"] for engine in run("list", "engines", "--json").json] == ["local", "ray"]
