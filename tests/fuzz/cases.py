@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from onnxpath_cli.config import keys_of
+from onnxpath_cli.report import report
 from tests.batch.token_models import classifier
 from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS
 from tests.fuzz import settings, written
@@ -43,6 +45,7 @@ NAMES = (
     *("a;b", "a|b", "CON", "nul", "\u202egnp", "é" * 60, "x" * 200, "{{7*7}}", "a\nb", "\\..\\..\\x", "\udcff"),
 )
 METHODS = ("gradient", "pathway-gradient", "integrated-gradients", "input-x-gradient", "lrp", "guided-backprop", "rap")
+JOB_KEYS = [key for key in keys_of(report) if key not in settings.LEFT_OUT | settings.WORK | {"out"}] + ["unknown"]
 WITHOUT_RESULTS = ("inspect",)
 """Verbs that write no files."""
 
@@ -178,10 +181,11 @@ def manifest(rng, folder):
     )
     shutil.copy(ONE_IMAGE, folder / "in.png")
     suffix = str(rng.choice([".csv", ".jsonl"]))
-    rows = [
-        (str(places[rng.integers(len(places))]), str(rng.choice(NUMBERS)), str(rng.choice(["", "1", "x"])))
-        for _ in range(3)
-    ]
+    rows = [["in.png", "3", ""], [str(ONE_IMAGE), "seven", "1"]]
+    for row in rows:
+        if rng.random() < 0.4:
+            column = int(rng.integers(3))
+            row[column] = str(rng.choice([places, NUMBERS, ("", "1", "x")][column]))
     if suffix == ".csv":
         text = "path,label,target\n" + "\n".join(",".join(row) for row in rows)
     else:
@@ -197,7 +201,7 @@ def manifest(rng, folder):
         "method": '["gradient"]',
     }
     for _ in range(int(rng.integers(0, 3))):
-        keys[str(rng.choice([*keys, "out", "seed", "unit", "threads", "title", "sparsity", "unknown"]))] = toml(rng)
+        keys[str(rng.choice(JOB_KEYS))] = toml(rng)
     text = "\n".join(f"{key} = {value}" for key, value in keys.items()).encode()
     (folder / "job.toml").write_bytes(damaged(rng, text) if rng.random() < 0.2 else text)
     return f"job of manifest {suffix}", ["report", "--config", folder / "job.toml"]

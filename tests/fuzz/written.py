@@ -5,10 +5,12 @@ import json
 import tempfile
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from typer.testing import CliRunner
 
+from onnxpath.report import beside
 from onnxpath_cli.main import app
 from tests.cli.program import CNN, ENVIRONMENT, IMAGES, PREPROCESS
 from tests.fuzz.damage import damaged
@@ -22,10 +24,14 @@ TIMES = {"date": "2030-01-01", "run": 1.0, "seconds": [1.0, 1.0], "notes": []}
 
 @cache
 def finished_run():
-    """Name -> bytes of the files of a finished run, without the page: the same whenever it was made."""
+    """Name -> bytes of the files of a finished run with data files beside its page, without the page itself.
+
+    They are the same whenever it was made.
+    """
     with tempfile.TemporaryDirectory(prefix="onnxpath-fuzz-run-") as folder:
         out = Path(folder, "out")
-        done = CliRunner().invoke(app, [*map(str, RUN), "-o", str(out)], env=ENVIRONMENT)
+        with patch.object(beside, "INLINE", 0):
+            done = CliRunner().invoke(app, [*map(str, RUN), "-o", str(out)], env=ENVIRONMENT)
         assert done.exit_code == 0, done.stderr
         found = {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
     found.pop("report.html")
@@ -47,7 +53,8 @@ def resumed(rng, folder):
     if rng.random() < 0.1:
         files[".lock"] = hostile_json(rng, b'{"pid": 1, "host": "x", "began": 3}')[0]
     _write(folder.parent / "out", files)
-    return ", ".join(told), [*RUN]
+    # Two processes take a second each to start.
+    return ", ".join(told), [*RUN, *(["--workers", "2"] if rng.random() < 0.05 else [])]
 
 
 def finished(rng, folder):
