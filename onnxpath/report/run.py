@@ -20,6 +20,7 @@ from onnxpath.report.finish import Reported, finish
 from onnxpath.report.prepare import prepare
 from onnxpath.report.store import Store
 from onnxpath.report.units import Task
+from onnxpath.runtime.model import Model
 
 DEFAULT_METHODS = ("pathway-gradient", "gradient")
 
@@ -69,7 +70,7 @@ def report(
     clock = time.perf_counter()
     chosen = list(dict.fromkeys(methods))
     by, *_ = all_of(
-        lambda: ENGINES.get(engine)(workers, threads, address),
+        lambda: ENGINES.get(engine)(workers, threads or (model.threads if isinstance(model, Model) else None), address),
         lambda: check_sizes(unit=unit, threads=threads, workers=workers),
     )
     job = prepare(

@@ -158,6 +158,14 @@ def test_cores_are_shared(monkeypatch):
     assert local.Local(99, None, None).threads("cpu") == 1
 
 
+def test_a_model_keeps_its_threads(tmp_path):
+    model = onnxpath.load(CNN, threads=3)
+    for folder, threads in (("a", None), ("b", 2)):
+        go(FOLDER / "images" / "digit_00_label_7.png", tmp_path / folder, model=model, threads=threads, workers=1)
+    threads = [json.loads((tmp_path / folder / "job.json").read_text())["threads"] for folder in "ab"]
+    assert threads == [3, 2]
+
+
 def test_one_worker_for_each_device(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-17")
     assert processes.cuda_devices() == ["2", "GPU-17"]
