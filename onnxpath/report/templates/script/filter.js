@@ -27,17 +27,27 @@ function filtersOf(state) {
   return set;
 }
 
+// What the filter is of that a row fails: "" where it passes all, "several" where filters of several things fail.
+function failedBy(row, set) {
+  let failed = "";
+  for (const [name, passes] of set) {
+    if (name === failed || passes(row)) continue;
+    if (failed) return "several";
+    failed = name;
+  }
+  return failed;
+}
+
 // The rows that pass, in order; counts: choice -> value -> rows that pass all other filters and have it.
 function select(state) {
   const set = filtersOf(state);
   const counts = Object.fromEntries(CHOICES.map((name) => [name, new Map()]));
   const shown = [];
   for (const row of index.rows) {
-    const failed = new Set(set.filter(([, passes]) => !passes(row)).map(([name]) => name));
-    if (!failed.size) shown.push(row);
-    if (failed.size > 1) continue;
-    for (const name of CHOICES) {
-      if (failed.size && !failed.has(name)) continue;
+    const failed = failedBy(row, set);
+    if (failed === "") shown.push(row);
+    for (const name of failed === "" ? CHOICES : [failed]) {
+      if (!counts[name]) continue;
       const value = choiceOf(row, name);
       counts[name].set(value, (counts[name].get(value) || 0) + 1);
     }

@@ -11,8 +11,8 @@ const pageOf = (state, shown) => Math.min(Math.max(1, parseInt(state.page) || 1)
 function setUpForm() {
   for (const holder of form.querySelectorAll("[data-for]")) {
     const name = holder.dataset.for;
-    const values = index.rows.map((row) => (CHOICES.includes(name) ? choiceOf(row, name) : row[name]));
-    holder.hidden = new Set(values).size < 2;
+    const value = (row) => (CHOICES.includes(name) ? choiceOf(row, name) : row[name]);
+    holder.hidden = index.rows.every((row) => value(row) === value(index.rows[0]));
   }
   for (const option of [...form.elements.sort.options].slice(1)) {
     const name = option.value.replace(/^-/, "");

@@ -4,7 +4,11 @@ const index = { unit: 0, rows: [], byNumber: new Map(), classes: new Map(), limi
 
 function takeIndex(found) {
   index.unit = found.unit;
-  index.rows = found.rows.map((values) => Object.fromEntries(found.columns.map((name, at) => [name, values[at]])));
+  index.rows = found.rows.map((values) => {
+    const row = {};
+    found.columns.forEach((name, at) => (row[name] = values[at]));
+    return row;
+  });
   index.byNumber = new Map(index.rows.map((row) => [row.number, row]));
   index.classes = new Map(found.classes.map(([key, name]) => [String(key), name]));
   index.limits = found.limits;
