@@ -1,15 +1,24 @@
 // Everything together: the address is drawn, and what the reader does changes the address.
 
 const listed = document.getElementById("items");
+const drawn = { address: null, shown: [] }; // of the gallery
 
 function show() {
   const { state, open } = readAddress();
+  drawGallery(state);
+  if (open === null) closeItem();
+  listCards(drawn.shown);
+  if (open !== null) openItem(open, state, drawn.shown);
+}
+
+// Anew only where filters, order or page are others: stepping from input to input leaves it as it is.
+function drawGallery(state) {
+  const address = addressOf("gallery", { ...state, scale: "" });
+  if (address === drawn.address) return;
   const { shown, counts } = select(state);
+  Object.assign(drawn, { address, shown });
   fillForm(state, counts);
   drawTiles(state, shown);
-  if (open === null) closeItem();
-  listCards(shown);
-  if (open !== null) openItem(open, state, shown);
 }
 
 // Follow a link or the history: what has no place of its own name is not found by the browser.
@@ -51,13 +60,18 @@ function stepTiles(step) {
   links[at < 0 ? 0 : Math.min(Math.max(at + step, 0), links.length - 1)]?.focus();
 }
 
-const ACTIONS = {
-  "/": () => form.hidden || (leaveIfOpen(), form.elements.name.focus()),
-  "?": () => document.getElementById("keys").showModal(),
-  j: () => step(1), ArrowRight: () => step(1), k: () => step(-1), ArrowLeft: () => step(-1),
-};
 const step = (by) => (viewer.open ? stepBy(by) : stepTiles(by));
-const leaveIfOpen = () => viewer.open && leaveItem();
+const next = () => step(1);
+const previous = () => step(-1);
+const help = () => document.getElementById("keys").showModal();
+
+function search() {
+  if (form.hidden) return;
+  if (viewer.open) leaveItem();
+  form.elements.name.focus();
+}
+
+const ACTIONS = { "/": search, "?": help, j: next, ArrowRight: next, k: previous, ArrowLeft: previous };
 
 function pressed(event) {
   const typing = event.target.closest?.("input, select, textarea, summary");
@@ -73,9 +87,9 @@ function listen() {
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => goTo("gallery", {}));
   document.querySelector("#empty button").onclick = () => form.reset();
-  bar.elements.previous.onclick = () => stepBy(-1);
-  bar.elements.next.onclick = () => stepBy(1);
-  bar.elements.help.onclick = ACTIONS["?"];
+  bar.elements.previous.onclick = previous;
+  bar.elements.next.onclick = next;
+  bar.elements.help.onclick = help;
   bar.elements.scale.onchange = () => goTo(`item-${view.number}`, { ...readAddress().state, scale: bar.elements.scale.value });
   bar.elements.overlay.oninput = () => viewer.style.setProperty("--overlay", bar.elements.overlay.value / 100);
   viewer.addEventListener("close", () => view.number !== null && leaveItem());
