@@ -21,6 +21,8 @@ from onnxpath_cli.options import (
     Providers,
     Rules,
     Target,
+    TokenizerFile,
+    Wrt,
     methods,
     several,
 )
@@ -72,6 +74,8 @@ def evaluate(
     target: Target = None,
     output: Output = None,
     preprocess: PreprocessFile = None,
+    tokenizer: TokenizerFile = None,
+    wrt: Wrt = None,
     seed: Annotated[int, Option("--seed", min=0, help="Of everything that is drawn.")] = 0,
     samples: Annotated[int, Option("--samples", min=1, help="Resamples of each confidence interval.")] = 1000,
     rules: Rules = "gradient",
@@ -117,6 +121,8 @@ def evaluate(
         output=output,
         rules=rules,
         options=checked,
+        tokenizer=tokenizer,
+        wrt=wrt,
         fits=lambda loaded: check_attribution(loaded, [label.partition(":")[0] for label in labels], target, output),
     )
     kept, x, failures = _read(job)
@@ -172,11 +178,9 @@ def _read_masks(path: Path) -> Any:
     return held["masks"].astype(bool)
 
 
-def _read(job: Job) -> tuple[list[tuple[int, InputItem]], Any, list[Failed]]:
-    """Return the inputs that could be read with their places, their rows, and the failures."""
-    import numpy as np
-
-    from onnxpath.batch.explain import Failed, read_inputs
+def _read(job: Job) -> tuple[list[tuple[int, InputItem]], dict[str, Any], list[Failed]]:
+    """Return the inputs that could be read with their places, their rows by input of the model, and the failures."""
+    from onnxpath.batch.explain import Failed, read_inputs, stacked
     from onnxpath.errors import InputError
 
     kept, rows, failures = [], [], []
@@ -185,14 +189,17 @@ def _read(job: Job) -> tuple[list[tuple[int, InputItem]], Any, list[Failed]]:
             failures.append(read)
         else:
             kept.append((place, read[0]))
-            rows.append(read[1].array)
-    if len({row.shape for row in rows}) > 1:
-        raise InputError("the inputs have different sizes; set resize and crop in the preprocess file")
-    return kept, np.stack(rows) if rows else None, failures
+            rows.append(read)
+    if len({loaded.array.shape for _, loaded in rows}) > 1:
+        raise InputError(
+            "the inputs have different sizes, and metrics need one: set resize and crop in the preprocess file, "
+            "or give texts of one length"
+        )
+    return kept, stacked(job.model, rows) if rows else {}, failures
 
 
 def _subject(
-    job: Job, kept: list[tuple[int, InputItem]], x: Any, target: int | None, output: str | None, seed: int
+    job: Job, kept: list[tuple[int, InputItem]], x: dict[str, Any], target: int | None, output: str | None, seed: int
 ) -> Subject:
     from onnxpath.batch.boxes import boxes_of
     from onnxpath.errors import InputError
@@ -201,7 +208,8 @@ def _subject(
     boxes, masks = job.options["boxes"], job.options["masks"]
     if masks is not None and len(masks) != len(job.items):
         raise InputError(f"there are {len(masks)} masks and {len(job.items)} inputs; give one for each, in order")
-    channels = "last" if x.ndim == 4 and job.preprocess.layout == "NHWC" else None
+    pictures = next(iter(x.values())).ndim == 4
+    channels = "last" if pictures and job.preprocess.layout == "NHWC" else None
     return Subject.of(
         job.model,
         x,

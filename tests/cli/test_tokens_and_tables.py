@@ -159,6 +159,17 @@ def ids_of(folder):
     return [path]
 
 
+def test_metrics_of_texts(texts, tmp_path):
+    model, path, options = texts
+    asked = [*options[:2], "--method", "gradient", "--metric", "deletion", "--metric-option", "steps=0,50,100"]
+    assert "texts of one length" in run("evaluate", model, path, *asked, "-o", tmp_path / "out").err
+    first = tmp_path / "first.jsonl"
+    first.write_text(path.read_text().splitlines()[0])
+    done = run("evaluate", model, first, *asked, "--samples", 20, "-o", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    assert {score["method"] for score in done.json["scores"]} == {"gradient", "random"}
+
+
 @pytest.mark.needs("tokenizers")
 def test_models_are_compared_on_texts(tmp_path):
     model, out = saved(tmp_path, classifier()), tmp_path / "out"
