@@ -20,6 +20,7 @@ from onnxpath.explainer.picture import OVERLAY, check_picture, picture_input
 from onnxpath.explainer.picture import overlay as laid_over
 from onnxpath.explainer.weights import weights_inside
 from onnxpath.graph.ir import Tensor, replace_uses
+from onnxpath.graph.query import require_path
 from onnxpath.pathway.programs import Setup
 from onnxpath.runtime.model import Model, load
 from onnxpath.runtime.targets import resolve_target
@@ -62,6 +63,7 @@ def compile(
     given = chosen.checked(options)
     entry = resolved(loaded, target, output)
     setup = Setup(loaded, (), loaded.readout(output).name, TARGET)
+    require_path(loaded.graph, loaded.sources, [setup.logits], "explain another output")
     outputs = [t.name for t in loaded.graph.outputs]
     spelling = Spelling(setup, chosen.per_row, keep=outputs)
     assert chosen.spell is not None, "check_exportable has seen to it"

@@ -230,3 +230,12 @@ def test_a_bug_is_a_bug_where_onnx_runtime_loads_the_model(tmp_path, monkeypatch
     bad = saved(tmp_path, parse("m (float[n, 3] x) => (float[n, 3] y) { y = MatMul(x, w) }", w=np.ones(5, np.float32)))
     done = run("inspect", bad)
     assert done.code == 2 and "ONNX Runtime does not load" in done.err and "bug in onnxpath" not in done.err
+
+
+@pytest.mark.parametrize("method", ["gradient", "integrated-gradients"])
+def test_an_output_that_is_a_weight_has_no_explainer(tmp_path, method):
+    """Found by fuzzing: nothing of the input reaches it."""
+    model = mlp()
+    model.graph.output[0].name = model.graph.initializer[0].name
+    text = refused(tmp_path / "out.onnx", "compile", saved(tmp_path, model), "--method", method)
+    assert "no float path leads from x to W0, so there is no gradient; explain another output" in text
