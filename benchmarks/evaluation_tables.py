@@ -110,14 +110,16 @@ def _table(found: list[Score]) -> str:
 
 
 def _pairs(scores: list[Score], pairs: Sequence[tuple[str, str]]) -> str:
-    """Return the mean difference of each pair with its paired interval; what is decided is bold."""
+    """Return the mean difference of each pair that was measured with its paired interval; what is decided is bold."""
     variants = list(dict.fromkeys(s.variant for s in scores))
     digits = DECIMALS.get(scores[0].metric, 3)
     lines = ["| first − second | " + " | ".join(variants) + " |", "| --- |" + " --- |" * len(variants)]
-    for one, other in pairs:
+    for pair in pairs:
+        if not all(any(s.method.startswith(label) for s in scores) for label in pair):
+            continue
         row = []
         for variant in variants:
-            a, b = (_found(scores, variant, label) for label in (one, other))
+            a, b = (_found(scores, variant, label) for label in pair)
             gap = paired(values_of(a), values_of(b), SAMPLES, 0)
             mark = "" if gap.low <= 0 <= gap.high else "**"
             row.append(f"{mark}{gap.mean:+.{digits}f}{mark} [{gap.low:+.{digits}f}, {gap.high:+.{digits}f}]")
