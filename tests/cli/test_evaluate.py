@@ -19,6 +19,8 @@ def test_what_is_written(tmp_path):
     done = run(*EVALUATE, *FAST, "-o", tmp_path)
     assert done.code == 0 and "deletion, signed (lower is better)" in done.out, done
     assert sorted(p.name for p in tmp_path.iterdir()) == ["evaluation.csv", "evaluation.html", "evaluation.json"]
+    page = (tmp_path / "evaluation.html").read_text()
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'" in page
     data = json.loads((tmp_path / "evaluation.json").read_text())
     assert data["rows"] == 12 and data["run"]["model"] == "digits_cnn.onnx" and data["schema"] == 1
     lines = (tmp_path / "evaluation.csv").read_text().splitlines()
