@@ -145,44 +145,54 @@ def _row(
     fed = {MASK_PREFIX + name: mask[None].astype(setup.dtypes[name]) for name, mask in masks.items()}
     values = region.values().run(repeated({**feeds, **fed}, setup.model.fixed_rows or 1))
     many = repeated({**feeds, **fed}, size)
-    ends: list[tuple[Kink, tuple[int, ...], _Found]] = []
-    looked, bound = 0, EXACT
+    near: list[Margins] = []
+    bound = EXACT
     for i, kink in enumerate(region.kinks):
-        value = values[f"{VALUE}{i}"][0]
-        near = margins(kink, value, values.get(f"{POOLED}{i}"), masks)
-        if units is not None and len(near.values) > units:
-            near, bound = near.nearest(units), UPPER
-        looked += len(near.values)
-        ends.append((kink, value.shape, _nearest(region, i, many, near, value.shape, size)))
-    layers = {kink.name: found.distance for kink, _, found in ends}
+        own = margins(kink, values[f"{VALUE}{i}"][0], values.get(f"{POOLED}{i}"), masks)
+        if units is not None and len(own.values) > units:
+            own, bound = own.nearest(units), UPPER
+        near.append(own)
+    shapes = [values[f"{VALUE}{i}"].shape[1:] for i in range(len(near))]
+    found = {i: end for group in region.groups for i, end in _nearest(region, group, many, near, shapes, size).items()}
+    layers = {kink.name: found[i].distance for i, kink in enumerate(region.kinks)}
     radius = min(layers.values(), default=np.inf)
+    ends = zip(region.kinks, shapes, found.values(), strict=True)
     nearest = next((_described(*end) for end in ends if end[2].distance == radius < np.inf), None)
+    looked = sum(len(own.values) for own in near)
     return LinearRadius(float(radius), bound, nearest, layers, looked, *_states(region, values, masks))
 
 
 def _nearest(
-    region: Region, index: int, feeds: Mapping[str, Array], near: Margins, shape: tuple[int, ...], size: int
-) -> _Found:
-    best = _Found(np.inf, near, -1, {})
-    for start in range(0, len(near.values), size):
-        part = slice(start, min(start + size, len(near.values)))
-        count = part.stop - part.start
+    region: Region,
+    group: range,
+    feeds: Mapping[str, Array],
+    near: Sequence[Margins],
+    shapes: Sequence[tuple[int, ...]],
+    size: int,
+) -> dict[int, _Found]:
+    """Return the nearest kink of each node of a group; near, shapes: of all nodes; size: rows of a run."""
+    best = {i: _Found(np.inf, near[i], -1, {}) for i in group}
+    asked = [(i, place) for i in group for place in range(len(near[i].values))]
+    for start in range(0, len(asked), size):
+        part = asked[start : start + size]
         # A model with a fixed batch gets rows that ask for nothing.
-        rows = size if region.setup.model.fixed_rows else count
-        cotangents = np.zeros([rows, int(np.prod(shape))])
-        cotangents[np.arange(count), near.plus[part]] = 1
-        if near.minus is not None:
-            cotangents[np.arange(count), near.minus[part]] -= 1
+        rows = size if region.setup.model.fixed_rows else len(part)
+        cotangents = {i: np.zeros([rows, int(np.prod(shapes[i]))]) for i in group}
+        for row, (i, place) in enumerate(part):
+            cotangents[i][row, near[i].plus[place]] = 1
+            if (minus := near[i].minus) is not None:
+                cotangents[i][row, minus[place]] -= 1
         fed = {name: value[:rows] if value.ndim else value for name, value in feeds.items()}
-        grads = region.gradients(index, fed, cotangents.reshape(rows, *shape))
-        lengths = np.sqrt(sum(_squares(grad[:count]) for grad in grads.values()))
+        grads = region.gradients(group, fed, {i: c.reshape(rows, *shapes[i]) for i, c in cotangents.items()})
+        lengths = np.sqrt(sum(_squares(grad[: len(part)]) for grad in grads.values()))
+        apart = np.array([near[i].values[place] for i, place in part])
         # What does not depend on x bounds nothing.
-        apart = np.divide(np.abs(near.values[part]), lengths, out=np.full(count, np.inf), where=lengths > 0)
-        least = int(apart.argmin())
-        if apart[least] < best.distance:
-            towards = -np.copysign(1 / lengths[least], near.values[part][least])
-            steps = {name: towards * grad[least].astype(np.float64) for name, grad in grads.items()}
-            best = _Found(float(apart[least]), near, start + least, steps)
+        distances = np.divide(np.abs(apart), lengths, out=np.full(len(part), np.inf), where=lengths > 0)
+        for row, (i, place) in enumerate(part):
+            if distances[row] < best[i].distance:
+                towards = -np.copysign(1 / lengths[row], apart[row])
+                steps = {name: towards * grad[row].astype(np.float64) for name, grad in grads.items()}
+                best[i] = _Found(float(distances[row]), near[i], place, steps)
     return best
 
 

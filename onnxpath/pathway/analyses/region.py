@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from onnxpath.backward.target import COTANGENT, SEEDS
+from onnxpath.backward.target import COTANGENT
 from onnxpath.backward.walk import backward
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph, numpy_dtype
@@ -19,6 +19,9 @@ from onnxpath.pathway.programs import GRAD, Setup
 from onnxpath.runtime.session import Array, Session
 
 VALUE, POOLED = "value_", "pooled_"
+
+PROGRAMS = 64
+"""Programs of one region at most."""
 
 
 class Region:
@@ -56,31 +59,54 @@ class Region:
 
         return self.setup.session("kinks", build, self.masked)
 
-    def gradient(self, index: int) -> Session:
-        """x, masks, cotangent of the tensor of kink `index` -> `grad_<source>` of every source."""
+    @cached_property
+    def groups(self) -> list[range]:
+        """Places of the kinks that share a program: one each, which has no more nodes than lead there, or all of them.
+
+        A program for each of 1,500 layers takes minutes to make, and one for all of them seconds.
+        """
+        count = len(self.kinks)
+        return [range(count)] if count > PROGRAMS else [range(i, i + 1) for i in range(count)]
+
+    def gradient(self, group: range) -> Session:
+        """x, masks, cotangent of the tensor of each kink in the group -> `grad_<source>` of every source."""
 
         def build() -> onnx.ModelProto:
-            graph, op, kinks = self.start()
-            tensor, sources = kinks[index].tensor, self.setup.model.sources
-            given = graph.tensors()
-            grads = backward(op, self.setup.model.rules, {tensor.name: SEEDS[COTANGENT](op, tensor)}, sources)
+            graph, op, _ = self.start()
+            sources, given = self.setup.model.sources, graph.tensors()
+            tensors = [given[name] for name in self._tensors(group)]
+            seeds = {t.name: op.add_input(_fed(i), t.dtype, list(t.shape or ())) for i, t in enumerate(tensors)}
+            grads = backward(op, self.setup.model.rules, seeds, sources)
             for name in sources:
                 op.add_output(grads[name] if name in grads else op.zeros_like(given[name]), GRAD + name)
             graph.cleanup()
             graph.inputs[:] = [t for t in graph.inputs if t.outputs]
             return graph.to_model()
 
-        return self.setup.session("kink", build, self.masked, index)
+        return self.setup.session("kink", build, self.masked, group)
 
-    def gradients(self, index: int, feeds: Mapping[str, Array], cotangents: Array) -> dict[str, Array]:
-        """Return source -> gradient of kink `index`'s tensor, under a cotangent for each row of the feeds."""
-        found = self.gradient(index).run({**feeds, COTANGENT: cotangents.astype(self.dtypes[index])})
+    def gradients(self, group: range, feeds: Mapping[str, Array], cotangents: Mapping[int, Array]) -> dict[str, Array]:
+        """Return source -> sum of the gradients of the kinks' tensors, under a cotangent for each row of the feeds."""
+        fed: dict[str, Array] = {}
+        places = {name: place for place, name in enumerate(self._tensors(group))}
+        for i in group:
+            name = _fed(places[self.kinks[i].tensor.name])
+            own = cotangents[i].astype(self.dtypes[i])
+            fed[name] = fed[name] + own if name in fed else own
+        found = self.gradient(group).run({**feeds, **fed})
         return {name: found[GRAD + name] for name in self.setup.model.sources}
+
+    def _tensors(self, group: range) -> list[str]:
+        return list(dict.fromkeys(self.kinks[i].tensor.name for i in group))
 
     @cached_property
     def dtypes(self) -> list[np.dtype[Any]]:
         """The dtype of each kink's tensor."""
         return [numpy_dtype(kink.tensor) for kink in self.kinks]
+
+
+def _fed(place: int) -> str:
+    return f"{COTANGENT}_{place}"
 
 
 def repeated(feeds: Mapping[str, Array], rows: int) -> dict[str, Array]:
