@@ -234,3 +234,14 @@ def test_cards_of_a_small_run_follow_the_filters(open_page):  # noqa: F811
     assert shown(page) == [int(one[5:]) for one in wanted]
     page.locator("#filters button[type=reset]").click()
     assert page.locator("article:visible").count() == 12 and page.told == []
+
+
+def test_without_scripts_a_large_page_says_where_its_inputs_are(browser, large):  # noqa: F811
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((large[0] / "report.html").as_uri())
+    assert "Without scripts, see report.json and arrays/" in page.locator("#items").inner_text()
+    assert "The gallery of a large run is shown by a script" in page.locator("#gallery").inner_text()
+    assert page.locator("form:visible, dialog:visible, button:visible").count() == 0
+    assert "131" in page.locator("#overview").inner_text()
+    context.close()
