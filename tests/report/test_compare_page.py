@@ -89,6 +89,11 @@ def test_answers_lost_and_gained_are_told_by_class():
     assert "B is better" in render(replace(made, summary=replace(sure, lost=2, gained=40)))
 
 
+def test_runs_have_no_columns_of_activations():
+    html = render(comparisons.CASES["runs"]())
+    assert "kept in A" in html and "growth</th>" not in html and "growth</th>" in render(comparisons.CASES["many"]())
+
+
 def test_what_is_in_one_run_alone_and_what_failed_is_named():
     names = tuple(f"in/{i}.png" for i in range(300))
     made = comparisons.page(comparisons.comparison(4, only_one=names), failures=[Failure("x", "in A: broken")])
