@@ -66,7 +66,7 @@ def test_a_killed_worker_loses_nothing(whole, cluster, tmp_path, crews):
 
     def kill(what, done, total):
         if done >= 12 and not killed:
-            killed.append(int(re.search(r"process (\d+) on ", crews[0]._where[1])[1]))
+            killed.append(int(re.search(r"process (\d+) on ", next(iter(crews[0]._where.values())))[1]))
             os.kill(killed[0], signal.SIGKILL)
 
     before = signal.getsignal(signal.SIGTERM)
