@@ -47,8 +47,9 @@ def load_tokenizer(path: str | None, where: str = "") -> Any:
         return _tokenizer(path, stamp)
     except ImportError as error:
         raise InputError("reading texts needs the package tokenizers: pip install 'onnxpath[text]'") from error
-    except OSError as error:
-        raise InputError(f"tokenizer '{path}' cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        # ValueError: no file can have such a name.
+        raise InputError(f"tokenizer '{path}' cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 @lru_cache(maxsize=2)

@@ -38,7 +38,7 @@ def check_sound(model: onnx.ModelProto, where: str) -> None:
     """
     graphs = _graphs([model.graph], where)
     graphs += _graphs([g for f in model.functions for node in f.node for g in inner_graphs(node)], where)
-    _check_texts([*graphs, *model.functions], where)
+    _check_texts(model, [*graphs, *model.functions], where)
     _check_functions(model, where)
     problems = list(_tensor_problems([*graphs, *model.functions]))
     for graph in graphs:
@@ -65,17 +65,29 @@ def _graphs(outermost: Sequence[GraphProto], where: str) -> list[GraphProto]:
     )
 
 
-def _check_texts(bodies: Iterable[GraphProto | FunctionProto], where: str) -> None:
+def _check_texts(model: onnx.ModelProto, bodies: Iterable[GraphProto | FunctionProto], where: str) -> None:
     """Raise ModelError for names that are not UTF-8: protobuf hands them out as bytes, or fails."""
+    about = [model.producer_name, model.producer_version, model.domain, *_pairs(model)]
+    about += [opset.domain for holder in (model, *model.functions) for opset in holder.opset_import]
     for body in bodies:
-        texts = [body.name]
+        texts = [*about, body.name, *_pairs(body)]
+        about = []
         for node in body.node:
-            texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
+            texts += [node.name, node.op_type, node.domain, *node.input, *node.output, *_pairs(node)]
             texts += [attribute.name for attribute in node.attribute]
         if isinstance(body, GraphProto):
-            texts += [value.name for value in [*body.input, *body.output, *body.value_info, *body.initializer]]
+            for value in (*body.input, *body.output, *body.value_info):
+                texts += [value.name, *(d.dim_param for d in value.type.tensor_type.shape.dim)]
+            for tensor in body.initializer:
+                texts += [tensor.name, *(text for entry in tensor.external_data for text in (entry.key, entry.value))]
+        else:
+            texts += [body.domain, *body.input, *body.output, *body.attribute]
         if wrong := [text for text in texts if not isinstance(text, str)]:
             raise ModelError(f"{where} holds names that are not UTF-8 text ({wrong[0]!r}); export the model again")
+
+
+def _pairs(holder: onnx.ModelProto | GraphProto | FunctionProto | NodeProto) -> list[str]:
+    return [text for entry in holder.metadata_props for text in (entry.key, entry.value)]
 
 
 def _check_functions(model: onnx.ModelProto, where: str) -> None:

@@ -188,6 +188,8 @@ def test_wrong_tokenizers(model, tmp_path):
     path = lines(tmp_path, {"text": "good"})
     assert "cannot be used" in read(model, path, Preprocess(tokenizer=str(tmp_path / "t.json")))[0].error
     assert "cannot be read: No such file" in read(model, path, Preprocess(tokenizer=str(tmp_path / "no.json")))[0].error
+    for name in ("\ud800", "a\0b"):
+        assert "cannot be read: " in read(model, path, Preprocess(tokenizer=name))[0].error
     text = "m (int64[n, t] ids, int64[n, t] extra) => (float[n, t, 2] y) { e = Gather(w, ids); z = Cast<to = 1>(extra);"
     weights = {"w": np.ones((10, 2), np.float32), "k": np.int64([2])}
     odd = parse(f"{text} u = Unsqueeze(z, k); y = Mul(e, u) }}", **weights)

@@ -239,6 +239,20 @@ def test_names_that_are_no_text():
             load_graph(bad)
 
 
+def test_what_a_model_says_of_itself_that_is_no_text():
+    """Found by fuzzing."""
+    model = parse(CHAIN)
+    model.producer_name, model.producer_version, model.domain = "by-me", "of-now", "mine!"
+    model.metadata_props.add(key="a-key", value="a-value")
+    model.graph.node[0].metadata_props.add(key="other", value="told-of")
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch-of"
+    model.opset_import.add(domain="another", version=1)
+    data = model.SerializeToString()
+    for text in (b"by-me", b"of-now", b"mine!", b"a-key", b"a-value", b"other", b"told-of", b"batch-of", b"another"):
+        with pytest.raises(ModelError, match="not UTF-8"):
+            load_graph(data.replace(text, b"\xff" * len(text)))
+
+
 def test_what_is_behind_contradicting_shapes_has_no_dtype():
     """Found by fuzzing: a MatMul of other sizes leaves what is behind it without a dtype."""
     text = (
