@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import onnx
 
 from onnxpath.attribution.by_source import by_source
 from onnxpath.attribution.spelling import Spelling, fed_name
@@ -24,6 +23,7 @@ from onnxpath.pathway.selectors.registry import drop_prefix
 from onnxpath.registry import Registry
 from onnxpath.runtime.feeds import rows_of
 from onnxpath.runtime.model import Model
+from onnxpath.runtime.program import Program
 from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target
 
@@ -161,7 +161,7 @@ def spelled(
 
 def spelled_program(
     spell: Spell, setup: Setup, per_row: Sequence[str] = (), options: Mapping[str, Any] | None = None
-) -> onnx.ModelProto:
+) -> Program:
     """Return the program of a spelling: model inputs, target and fed options -> logits, `grad_<source>`."""
     spelling = Spelling(setup, per_row)
     for source, tensor in spell(spelling, **(options or {})).items():

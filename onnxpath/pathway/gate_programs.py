@@ -14,6 +14,7 @@ from onnxpath.graph.ir import Graph, Tensor, onnx_dtype, rank, replace_uses
 from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.lowering.cast import accumulator, in_dtype
 from onnxpath.pathway.programs import GRAD, Setup
+from onnxpath.runtime.program import Program
 from onnxpath.runtime.session import Session
 
 GATE, VELOCITY, BEST, NEXT = "gate_", "velocity_", "best_", "next_"
@@ -29,7 +30,7 @@ def loss_program(setup: Setup, layers: Sequence[NeuronLayer], per: str) -> Sessi
     (size 1 on every axis but rows and channels).
     """
 
-    def build() -> onnx.ModelProto:
+    def build() -> Program:
         graph, op = setup.start()
         gates = {layer.name: _gated(op, layer, per) for layer in layers}
         # Gated values are made where they are used, between forward nodes.

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import onnx
-
 from onnxpath.backward.walk import backward
 from onnxpath.graph.surgery import mask_layers
 from onnxpath.lowering.cast import accumulator, in_dtype
 from onnxpath.pathway.programs import SCORE, Setup
 from onnxpath.rules.masked import under_masks
+from onnxpath.runtime.program import Program
 from onnxpath.runtime.session import Session
 
 
 def masked_contributions(setup: Setup) -> Session:
     """x, target, `mask_<layer>` of zeros and ones -> logits, `score_<layer>` = |masked activation · its gradient|."""
 
-    def build() -> onnx.ModelProto:
+    def build() -> Program:
         graph, op = setup.start()
         masks = mask_layers(op, setup.layers)
         products = {name: mask.outputs[0].outputs[0] for name, mask in masks.items()}

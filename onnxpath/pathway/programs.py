@@ -28,6 +28,7 @@ from onnxpath.lowering.winograd import by_winograd
 from onnxpath.rules.masked import under_masks
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.runtime.model import Model
+from onnxpath.runtime.program import Program, as_program
 from onnxpath.runtime.session import Session
 from onnxpath.runtime.targets import Target
 
@@ -77,16 +78,16 @@ class Setup:
         graph.cleanup()
         return graph
 
-    def finish(self, graph: Graph, op: Emitter) -> onnx.ModelProto:
+    def finish(self, graph: Graph, op: Emitter) -> Program:
         """Return the program, ended, as its session runs it."""
         return self.ready(self.end(graph, op))
 
-    def ready(self, graph: Graph) -> onnx.ModelProto:
+    def ready(self, graph: Graph) -> Program:
         """Return a program as its session runs it: what is done for speed alone is in no graph that is exported."""
         by_winograd(graph, self.model.provider)
-        return graph.to_model()
+        return as_program(graph, self.model.provider)
 
-    def session(self, name: str, build: Callable[[], onnx.ModelProto], *key: object) -> Session:
+    def session(self, name: str, build: Callable[[], Program | onnx.ModelProto], *key: object) -> Session:
         """Return the cached session of a program of this setup."""
         names = tuple(layer.name for layer in self.layers)
         return self.model.session((name, names, self.logits, self.kind, *key), build)
@@ -105,7 +106,7 @@ class Setup:
     def forward(self) -> Session:
         """x -> logits."""
 
-        def build() -> onnx.ModelProto:
+        def build() -> Program:
             graph, op = self.start()
             return self.finish(graph, op)
 
@@ -151,7 +152,7 @@ class Setup:
     def activations(self) -> Session:
         """x -> logits and `activation_<layer>`."""
 
-        def build() -> onnx.ModelProto:
+        def build() -> Program:
             graph, op = self.start()
             tensors = graph.tensors()
             for layer in self.layers:
@@ -195,7 +196,7 @@ class Setup:
     def exposed(self) -> Session:
         """x -> logits and, under their own names, every tensor that some layer's program starts from."""
 
-        def build() -> onnx.ModelProto:
+        def build() -> Program:
             graph, op = self.start(fold=False)
             names = dict.fromkeys(name for layer in self.layers for name in self.cut(layer))
             fed = {t.name for t in graph.inputs}

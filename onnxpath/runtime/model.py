@@ -28,6 +28,7 @@ from onnxpath.rules.relevance.roles import relevance_roles
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.rules.variants import rule_set
 from onnxpath.runtime.feeds import TensorInfo, checked_feeds, info_of, rows_of
+from onnxpath.runtime.program import Program, as_program, hold_weights
 from onnxpath.runtime.providers import precision_on, resolve
 from onnxpath.runtime.rows import freed, why_row_by_row
 from onnxpath.runtime.session import Array, Session
@@ -91,6 +92,7 @@ class Model(Shown):
         precision: str = "float32",
         spinning: bool = True,
     ) -> None:
+        hold_weights(graph)
         self.graph = graph
         self.provider = provider
         self.path = path
@@ -207,7 +209,7 @@ class Model(Shown):
                 table[kind].setdefault(node.op, []).append(node.name)
         return table
 
-    def session(self, key: Hashable, build: Callable[[], onnx.ModelProto], keep: bool = True) -> Session:
+    def session(self, key: Hashable, build: Callable[[], Program | onnx.ModelProto], keep: bool = True) -> Session:
         """Return the session of a program, building it when first asked for; keep=False forgets it after use."""
         if key in self._sessions:
             return self._sessions[key]
@@ -216,12 +218,16 @@ class Model(Shown):
             self._sessions[key] = session
         return session
 
+    def program(self) -> Program:
+        """Return the model itself as a session opens it."""
+        return as_program(self.graph, self.provider)
+
     def require_kernels(self) -> None:
         """Raise ProviderError, which names them, where the provider has no kernels for dtypes in the model."""
         dtypes = {onnx_dtype(t) for node in self.graph.nodes for t in node.outputs}
         # Where all is float32 there is a kernel for everything, and a session less to open.
         if dtypes & {onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE}:
-            self.session("model", self.graph.to_model)
+            self.session("model", self.program)
 
     def feeds(self, x: Any) -> dict[str, Array]:
         """Return inputs by name, checked: names, dtypes, ranks, sizes, equal rows, no NaN or Inf.
@@ -261,7 +267,7 @@ class Model(Shown):
 
     def _rows_together(self, feeds: Mapping[str, Array]) -> bool:
         if self._together is None:
-            session = self.session("model", self.graph.to_model)
+            session = self.session("model", self.program)
             reason = why_row_by_row(self.graph, session, feeds)
             self._together = reason is None
             if reason is not None:

@@ -17,6 +17,7 @@ from onnxpath.graph.load import needs_external_data
 from onnxpath.runtime.bfloat import BFLOAT16, from_bfloat16, to_bfloat16
 from onnxpath.runtime.heap import give_back
 from onnxpath.runtime.kernels import NOT_IMPLEMENTED, without_kernel
+from onnxpath.runtime.program import Program
 from onnxpath.runtime.providers import offers
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -53,16 +54,17 @@ def _share_allocator() -> None:
 class Session:
     """An ONNX Runtime session of one program.
 
-    model: the program; provider: "cpu" | "cuda"; optimise: "all" | "basic" | "none"; threads: of one operator, None for
-    ONNX Runtime's default, one per core; precision: of float32 products on CUDA, "float32" | "tf32"; spinning: whether
-    threads that wait for each other keep their cores, which takes less time and leaves less to other work. Raises
+    model: the program, or only its model; provider: "cpu" | "cuda"; optimise: "all" | "basic" | "none"; threads: of one
+    operator, None for ONNX Runtime's default, one per core; precision: of float32 products on CUDA, "float32" | "tf32";
+    spinning: whether threads that wait for each other keep their cores, which takes less time and leaves less to other
+    work. Raises
     ProviderError where the provider has no kernels for the program's dtypes, all named; ModelError with ONNX Runtime's
     words where the program does not load for another reason.
     """
 
     def __init__(
         self,
-        model: onnx.ModelProto,
+        model: Program | onnx.ModelProto,
         provider: str = "cpu",
         optimise: str = "all",
         threads: int | None = None,
@@ -70,12 +72,15 @@ class Session:
         spinning: bool = True,
     ) -> None:
         self.provider = provider
+        program = model if isinstance(model, Program) else Program(model)
+        model = program.model
         providers = offers(provider, precision)
         options = session_options(optimise)
         options.intra_op_num_threads = threads or 0
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
+        self._lent = program.lend(options)
         try:
-            if not needs_external_data(model):
+            if program.weights or not needs_external_data(model):
                 self._session = ort.InferenceSession(model.SerializeToString(), options, providers=providers)
             else:
                 with tempfile.TemporaryDirectory() as scratch:
@@ -84,13 +89,15 @@ class Session:
                     self._session = ort.InferenceSession(path, options, providers=providers)
         except Exception as error:
             # ONNX Runtime raises its own classes, one per status; all mean that the program was refused.
-            lacking = without_kernel(model, options, providers) if NOT_IMPLEMENTED in str(error) else ""
+            lacking = without_kernel(model, session_options(), providers) if NOT_IMPLEMENTED in str(error) else ""
             if lacking:
                 raise ProviderError(
                     f"the {provider.upper()} provider of ONNX Runtime has no kernel for {lacking}, so the program "
                     "cannot run there; convert the model, or these nodes between Casts, to float32 or float16"
                 ) from error
             raise ModelError(f"ONNX Runtime does not load the program: {error}") from error
+        # Kept for other providers to be tried, which it never is here.
+        self._session._model_bytes = None
         # What opening took and left: with its gradient, ResNet-18 then holds 111 MiB, not 223.
         give_back()
         self.inputs = [i.name for i in self._session.get_inputs()]

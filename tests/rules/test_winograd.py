@@ -95,7 +95,7 @@ def test_what_attribute_runs_has_it_and_what_is_exported_has_not():
     loaded = onnxpath.load(model(size="4, 4"), providers="cpu")
     setup = Setup.of(loaded, resolve_target(loaded, None, 1), layers=())
     ran = setup.ready(setup.gradient_graph())
-    assert "Split" in [node.op_type for node in ran.graph.node]
+    assert "Split" in [node.op_type for node in ran.model.graph.node]
     assert "Split" not in [node.op_type for node in setup.gradient_graph().to_model().graph.node]
     x = np.random.default_rng(0).standard_normal((2, 128, 4, 4)).astype(np.float32)
     plain = onnxpath.gradient_graph(loaded, provider="cpu")

@@ -16,6 +16,7 @@ from onnxpath.graph.ir import Graph, numpy_dtype
 from onnxpath.graph.surgery import mask_layers
 from onnxpath.pathway.analyses.kinks import Kink, find_kinks
 from onnxpath.pathway.programs import GRAD, Setup
+from onnxpath.runtime.program import Program
 from onnxpath.runtime.session import Array, Session
 
 VALUE, POOLED = "value_", "pooled_"
@@ -49,7 +50,7 @@ class Region:
     def values(self) -> Session:
         """x, masks -> logits, `value_<i>` of every kink's tensor, `pooled_<i>`: spatial sizes behind a pooling."""
 
-        def build() -> onnx.ModelProto:
+        def build() -> Program:
             graph, op, kinks = self.start()
             for i, kink in enumerate(kinks):
                 if kink.pool is not None:
