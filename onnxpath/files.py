@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+SAMPLE = 256
+"""Values that tell whether the floats of an array repeat."""
+
 PART = ".part"
 """Suffix of a file that is being written; what a killed run leaves of them is rubbish."""
 
@@ -50,12 +53,22 @@ def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
     import numpy as np
 
     buffer = io.BytesIO()
-    # Maps and masks are noise for the most part: packed harder, as numpy does, they take longer and as much room.
+    # Masks are noise for the most part: packed harder, as numpy does, they take longer and as much room.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, array in arrays.items():
+            held = np.asanyarray(array)
+            archive.compression = zipfile.ZIP_DEFLATED if _shrinks(held) else zipfile.ZIP_STORED
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+                np.lib.format.write_array(file, held, allow_pickle=False)
     return buffer.getvalue()
+
+
+def _shrinks(array: np.ndarray[Any, Any]) -> bool:
+    """Return whether packing pays: floats that hardly repeat lose 7 % by it, and take a third of an archive's time."""
+    if array.dtype.kind != "f" or array.size < SAMPLE:
+        return True
+    sample = array.ravel(order="K")[:: array.size // SAMPLE].tolist()
+    return len(set(sample)) < 0.9 * len(sample)
 
 
 def unwritable(path: Path, error: OSError) -> JobError:

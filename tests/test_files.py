@@ -37,6 +37,25 @@ def test_archives_are_no_larger_than_numpys_by_much():
     assert len(npz_bytes(ARRAYS)) < 1.1 * len(buffer.getvalue())
 
 
+@pytest.mark.parametrize(
+    ("values", "packed"),
+    [
+        (DRAW.normal(size=(2, 32, 32)).astype(np.float32), False),
+        (np.maximum(DRAW.normal(size=(2, 32, 32)), 0), True),
+        (np.repeat(DRAW.normal(size=64), 64), True),
+        (DRAW.normal(size=8), True),
+        (DRAW.random((64, 64)) < 0.5, True),
+        (np.asfortranarray(DRAW.normal(size=(300, 5))), False),
+    ],
+)
+def test_only_floats_that_hardly_repeat_are_stored_as_they_are(values, packed):
+    data = npz_bytes({"x": values})
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.getinfo("x.npy").compress_type == (zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED)
+    with np.load(io.BytesIO(data)) as loaded:
+        np.testing.assert_array_equal(loaded["x"], values)
+
+
 def test_none_at_all_and_the_same_twice():
     with np.load(io.BytesIO(npz_bytes({}))) as loaded:
         assert loaded.files == []
