@@ -60,7 +60,7 @@ def crews(monkeypatch):
     return made
 
 
-def test_a_killed_worker_loses_nothing(whole, cluster, tmp_path, crews):
+def test_a_killed_worker_loses_nothing(whole, cluster, tmp_path, crews, capsys):
     inputs, wanted = whole
     killed = []
 
@@ -75,7 +75,7 @@ def test_a_killed_worker_loses_nothing(whole, cluster, tmp_path, crews):
     assert (made.explained, [f.name for f in made.failures]) == (39, ["17.png"]) and "17.png" in made.failures[0].error
     assert hashes(tmp_path) == hashes(wanted)
     assert killed and len(crews[0]._actors) == 3 and len(crews[0]._where) >= 2
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(signal.SIGTERM) is before and capsys.readouterr().out == ""
 
 
 def test_a_lost_node_loses_nothing(whole, cluster, tmp_path, crews):

@@ -6,10 +6,11 @@ import logging
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,9 @@ def _connected(address: str | None) -> Iterator[Any]:
     except (OSError, ValueError, RuntimeError, TimeoutError, ray.exceptions.RayError) as error:
         raise JobError(f"no Ray cluster at '{address}': {error}; start one with `ray start --head`") from error
     try:
-        yield ray
+        # Ray prints what becomes of its processes, and standard output is for results.
+        with redirect_stdout(sys.stderr):
+            yield ray
     finally:
         ray.shutdown()
 
