@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -24,13 +26,13 @@ ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("ONNXPATH_DATA", ROOT.parent / "shared" / "data"))
 MODEL, IMAGES = DATA / "models" / "resnet20_cifar10.onnx", DATA / "images" / "cifar10_train_10000.npz"
 PREPROCESS = {"scale": 1 / 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-METHOD, FEW, MANY, BARE = "pathway-gradient", 500, 10_000, 512
+METHOD, FEW, MANY, SOME, BARE = "pathway-gradient", 500, 10_000, 2_000, 512
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
-def report(count: int, scratch: Path) -> dict[str, float]:
-    """Run a report of so many images; for a process of its own, whose peak memory is told."""
+def report(count: int, scratch: Path, workers: int | None = None) -> dict[str, float]:
+    """Run a report of so many images; for a process of its own, whose peak memory is told, and that of no worker."""
     import onnxpath
     from onnxpath.batch.preprocess import Preprocess
 
@@ -38,14 +40,14 @@ def report(count: int, scratch: Path) -> dict[str, float]:
         np.savez(scratch / "x.npz", images=held["images"][:count], labels=held["labels"][:count])
     began = time.perf_counter()
     preprocess = Preprocess(**PREPROCESS)
-    made = onnxpath.report(MODEL, [scratch / "x.npz"], scratch / "out", methods=[METHOD], preprocess=preprocess)
-    seconds = time.perf_counter() - began
     out = scratch / "out"
+    made = onnxpath.report(MODEL, [scratch / "x.npz"], out, methods=[METHOD], preprocess=preprocess, workers=workers)
+    seconds = time.perf_counter() - began
     return {
         "images": made.explained,
         "seconds": seconds,
         "images_per_second": made.explained / seconds,
-        "cpu_ms_per_image": 1000 * time.process_time() / made.explained,
+        "cpu_ms_per_image": 1000 * sum(os.times()[:4]) / made.explained,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "page_mib": (out / "report.html").stat().st_size / 2**20,
         "data_files_mib": size_of(out / "page") / 2**20,
@@ -89,8 +91,8 @@ def opened(page: Path) -> dict[str, float]:
     return found
 
 
-def bare(count: int, scratch: Path) -> dict[str, float]:
-    """Run the method alone on arrays that are ready, in batches as large as a unit."""
+def bare(count: int, scratch: Path, spinning: bool = True) -> dict[str, float]:
+    """Run the method alone on arrays that are ready, in batches as large as a unit; spinning: see `Session`."""
     import onnxpath
 
     del scratch
@@ -98,7 +100,7 @@ def bare(count: int, scratch: Path) -> dict[str, float]:
         x = held["images"][:count].astype(np.float32).transpose(0, 3, 1, 2) / 255
     mean, std = (np.array(PREPROCESS[key], np.float32)[:, None, None] for key in ("mean", "std"))
     x = np.ascontiguousarray((x - mean) / std)
-    model = onnxpath.load(MODEL)
+    model = onnxpath.load(MODEL).derived(spinning=spinning)
     onnxpath.attribute(model, x[:64], method=METHOD, activity=True)
     began, worked = time.perf_counter(), time.process_time()
     for start in range(0, count, 64):
@@ -109,7 +111,13 @@ def bare(count: int, scratch: Path) -> dict[str, float]:
     }
 
 
-TASKS = {"report": report, "bare": bare}
+TASKS = {
+    "report": report,
+    "report, a worker for each core": partial(report, workers=os.cpu_count()),
+    "bare": bare,
+    "bare, not spinning": partial(bare, spinning=False),
+}
+BARES = ("bare", "bare, not spinning")
 
 
 def apart(task: str, count: int) -> dict[str, float]:
@@ -122,16 +130,24 @@ def apart(task: str, count: int) -> dict[str, float]:
 
 
 def main(many: int) -> None:
-    """Measure and print."""
+    """Measure and print; the bare programs run before, between and after the reports."""
     about: dict[str, Any] = machine()
-    few, large = apart("report", FEW), apart("report", many)
-    bares = [apart("bare", BARE) for _ in range(2)]
-    speed = sum(b["images_per_second"] for b in bares) / len(bares)
+    alone: dict[str, list[dict[str, float]]] = {name: [apart(name, BARE)] for name in BARES}
+    made = {}
+    for name, task, count in (("few", "report", FEW), ("many", "report", many), ("workers", list(TASKS)[1], SOME)):
+        made[name] = apart(task, count)
+        for other in BARES:
+            alone[other].append(apart(other, BARE))
     print(heading(about))
-    for found in (few, large, *bares):
-        print(", ".join(f"{key} {value:.{2 if key.endswith('_s') else 1}f}" for key, value in found.items()))
-    memory, ratio = large["peak_mib"] / few["peak_mib"], large["images_per_second"] / speed
-    print(f"peak memory {memory:.2f} ×, throughput {ratio:.0%} of the bare programs'")
+    for name, found in made.items():
+        print(f"{name}:", ", ".join(f"{k} {value:.{2 if k.endswith('_s') else 1}f}" for k, value in found.items()))
+    print(f"peak memory {made['many']['peak_mib'] / made['few']['peak_mib']:.2f} ×")
+    for name, runs in alone.items():
+        speeds, cpu = ([run[key] for run in runs] for key in ("images_per_second", "cpu_ms_per_image"))
+        print(f"{name}: images_per_second {' '.join(f'{s:.1f}' for s in speeds)}, cpu_ms_per_image {median(cpu):.1f}")
+        for kind in ("many", "workers"):
+            ratio, work = made[kind]["images_per_second"] / median(speeds), median(cpu) / made[kind]["cpu_ms_per_image"]
+            print(f"  {kind}: throughput {ratio:.0%} of it, {work:.0%} by processor time")
 
 
 if __name__ == "__main__":
