@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from onnxpath.report.colour import map_rgb, overlay
+from onnxpath.report.write import write_report
 
 from . import samples
 from .large import HOSTILE
@@ -191,6 +192,17 @@ def test_the_browser_runs_nothing_that_is_smuggled_in(at, large, tmp_path):  # n
     assert page.evaluate("window.evil") is None
     refused = [text for text in page.told if re.search("Content Security Policy", text)]
     assert len(refused) >= 5
+
+
+def test_an_address_alone_shows_the_card_from_its_top(browser, tmp_path):  # noqa: F811
+    """The browser scrolls to what the address names, too."""
+    page = browser.new_page(viewport={"width": 1280, "height": 500})
+    page.goto(write_report(tmp_path, samples.report(12)).as_uri() + "#item-7")
+    wait_for(page, 7)
+    page.wait_for_timeout(300)
+    bar, title = (page.locator(f"#viewer {name}").bounding_box() for name in (".bar", "h3"))
+    assert title["y"] >= bar["y"] + bar["height"]
+    page.close()
 
 
 @pytest.mark.parametrize("address_", ["", "#gallery?correct=0&confidence-from=0", "#item-3"])
