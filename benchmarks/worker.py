@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-import onnxpath
+from onnxpath.pathway.programs import Setup
 from onnxpath.pathway.trace import trace
 from onnxpath.runtime import session
 from onnxpath.runtime.model import load
@@ -31,34 +31,20 @@ def options(threads: int) -> ort.SessionOptions:
 
 
 def prepare(program: str, path: str, batch: int, threads: int) -> Callable[[], object]:
-    """Return a function that runs the program once."""
+    """Return a function that runs the program once: the file as ONNX Runtime runs it, or what `attribute` runs."""
     x, *_ = onnx.load(path, load_external_data=False).graph.input
     shape = [batch, *(d.dim_value for d in x.type.tensor_type.shape.dim[1:])]
     image = np.random.default_rng(0).standard_normal(shape, np.float32)
-    if program == "pathway":
-        return pathway(path, image, threads)
-    source = onnx.load(path) if program == "forward" else onnxpath.gradient_graph(path, provider="cpu")
-    plain = ort.InferenceSession(source.SerializeToString(), options(threads), providers=["CPUExecutionProvider"])
-    feeds = {x.name: image}
-    for extra in plain.get_inputs()[1:]:
-        feeds[extra.name] = np.random.default_rng(1).standard_normal([batch, *extra.shape[1:]], np.float32)
-    return lambda: plain.run(None, feeds)
-
-
-def pathway(path: str, image: np.ndarray, threads: int) -> Callable[[], object]:
-    """NeuronMCT, selection at sparsity 0.9, gradient of the masked network: what `attribute` runs."""
-    default = session.session_options
-
-    def threaded(*arguments: str) -> ort.SessionOptions:
-        made = default(*arguments)
-        made.intra_op_num_threads = threads
-        return made
-
-    session.session_options = threaded
-    model = load(path, providers="cpu")
+    if program == "forward":
+        plain = ort.InferenceSession(path, options(threads), providers=["CPUExecutionProvider"])
+        return lambda: plain.run(None, {x.name: image})
+    model = load(path, providers="cpu", threads=threads)
     feeds = model.feeds(image)
     target = resolve_target(model, None, len(image))
-    return lambda: list(trace(model, feeds, target, "neuron-mct", 0.9, with_gradient=True, activity=False))
+    if program == "pathway":
+        return lambda: list(trace(model, feeds, target, "neuron-mct", 0.9, with_gradient=True, activity=False))
+    gradient = Setup.of(model, target, layers=()).gradient()
+    return lambda: gradient.run({**feeds, **target.feed(slice(None))})
 
 
 def main() -> None:
