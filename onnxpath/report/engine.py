@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import onnxpath.progress as progress
 from onnxpath.registry import Registry
+from onnxpath.report.datafiles import FOLDER
 from onnxpath.report.prepare import Job
 from onnxpath.report.store import Store
 from onnxpath.report.units import Finished, Task, Unit
@@ -46,7 +47,7 @@ class Run:
 
     def sweep(self, unit: int) -> None:
         """Take away files of a unit that a worker was writing when it ended."""
-        self._store.sweep(f"{ARRAYS}/{unit:06d}")
+        self._store.sweep(f"{ARRAYS}/{unit:06d}/.*", f"{FOLDER}/.*-{unit:06d}.*")
 
     def step(self, count: int = 1) -> None:
         """Tell that so many more inputs are explained; to be called by the thread that the engine was called by."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from onnxpath.errors import JobError
 from onnxpath.files import PART, unwritable, write_bytes
+from onnxpath.report.datafiles import FOLDER
 from onnxpath.report.lock import Lock
 from onnxpath.report.unitfile import Head, Row, damaged, read_head, read_row, read_texts, write_unit
 from onnxpath.report.write import ARRAYS
@@ -51,7 +52,7 @@ class Store:
         self._lock = Lock(folder)
         try:
             self._refuse_another()
-            self.sweep(".", f"{ARRAYS}/*", UNITS)
+            self.sweep(".*", f"{UNITS}/.*", f"{ARRAYS}/*/.*", f"{FOLDER}/.*")
         except BaseException:
             self._free()
             raise
@@ -149,10 +150,10 @@ class Store:
             if (folder := self.folder / name).is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
-    def sweep(self, *folders: str) -> None:
-        """Take away files that a killed process was writing, in such folders of the run's."""
-        for name in folders:
-            for path in self.folder.glob(f"{name}/.*{PART}"):
+    def sweep(self, *patterns: str) -> None:
+        """Take away files that a killed process was writing; patterns: of their names in the folder, up to PART."""
+        for pattern in patterns:
+            for path in self.folder.glob(f"{pattern}{PART}"):
                 path.unlink(missing_ok=True)
 
     def _path(self, unit: int) -> Path:

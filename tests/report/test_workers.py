@@ -90,7 +90,8 @@ def deadly(model, task, units, searched, write, *more):
     def part(path, data):
         write(path, data)
         if "/20.png" in path or "/23.png" in path:
-            write(path.replace("/", "/.", 2).replace("/.", "/", 1) + ".part", b"half")
+            for name in ("arrays/000003/.20.npz", "page/.cards-000003.js"):
+                write(f"{name}.{os.getpid()}.part", b"half")
             os.kill(os.getpid(), signal.SIGKILL)
     explain(model, task, units, searched, part, *more)
 worker.explain_units = deadly
