@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from onnxpath.errors import JobError
 from onnxpath.files import write_bytes
@@ -68,9 +68,15 @@ def read_row(path: Path, place: int, text: str, name: str) -> Row:
         row = read_as(Failure, plain) if failed else read_as(Item, plain)
         if row.name != name:
             raise ValueError(f"it is of input '{row.name[:80]}', not of '{name[:80]}'")
+        if isinstance(row, Item) and row.arrays and _is_elsewhere(PurePosixPath(row.arrays)):
+            raise ValueError(f"its raw arrays '{row.arrays[:80]}' lie outside the folder")
     except ValueError as error:
         raise damaged(path, place + 2, error) from error
     return row
+
+
+def _is_elsewhere(path: PurePosixPath) -> bool:
+    return path.is_absolute() or ".." in path.parts
 
 
 def damaged(path: Path, line: int, problem: object) -> JobError:

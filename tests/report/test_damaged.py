@@ -85,7 +85,7 @@ DAMAGE = {
     ),
     "a number too large": (edited(lambda row: row["predictions"][0].update(logit=10**400)), 3, "'predictions.0.logit'"),
     "a key less": (edited(lambda row: row.pop("file")), 3, "it has no 'file'"),
-    "arrays elsewhere": (edited(lambda row: row.update(arrays="../../x.npz")), 3, "they lie outside the folder"),
+    "arrays elsewhere": (edited(lambda row: row.update(arrays="../../x.npz")), 3, "lie outside the folder"),
     "arrays of another": (edited(lambda row: row.update(arrays="report.json")), 3, "cannot be used"),
     "a method more": (edited(lambda row: row["maps"][0].update(method="<b>")), 3, "cannot be used"),
     "a failure of a number": (edited(lambda row: row.update(error=3)), 3, "'error' is 3, not text"),
