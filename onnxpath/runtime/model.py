@@ -92,7 +92,6 @@ class Model(Shown):
         precision: str = "float32",
         spinning: bool = True,
     ) -> None:
-        hold_weights(graph)
         self.graph = graph
         self.provider = provider
         self.path = path
@@ -213,6 +212,7 @@ class Model(Shown):
         """Return the session of a program, building it when first asked for; keep=False forgets it after use."""
         if key in self._sessions:
             return self._sessions[key]
+        hold_weights(self.graph)
         session = Session(build(), self.provider, "all", self.threads, self.precision, self.spinning)
         if keep:
             self._sessions[key] = session

@@ -27,6 +27,7 @@ def dense(listed=False):
 
 def test_a_program_holds_no_large_weights_of_its_own():
     loaded = onnxpath.load(dense(), providers="cpu")
+    loaded.session("model", loaded.program)
     program = loaded.program()
     assert list(program.weights) == ["w"]
     held = next(t for t in loaded.graph.tensors().values() if isinstance(t, Constant) and t.name == "w")
