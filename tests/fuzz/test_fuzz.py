@@ -16,12 +16,13 @@ from tests.fuzz.cases import KINDS, WITHOUT_RESULTS, build
 from tests.fuzz.pool import attempts
 from tests.fuzz.settings import COMMANDS
 
-CASES = 300
+CASES = range(900, 1200)
+"""Of seed 0: a block with few of the models of 1,500 layers, 41 s of processor time."""
 
 
 def test_cases():
-    answers = list(attempts(0, range(CASES)))
-    assert len({answer["number"] for answer in answers}) == CASES
+    answers = list(attempts(0, CASES))
+    assert len({answer["number"] for answer in answers}) == len(CASES)
     assert not [answer for answer in answers if answer["problem"]], summary(answers)
     codes = {answer["code"] for answer in answers}
     assert codes == {0, 1, 2} and {answer["kind"] for answer in answers} == {kind.__name__ for kind in KINDS}
