@@ -17,6 +17,7 @@ from onnxpath_cli.options import (
     ModelPath,
     OutFolder,
     Output,
+    Precision,
     PreprocessFile,
     Providers,
     Rules,
@@ -80,6 +81,7 @@ def evaluate(
     samples: Annotated[int, Option("--samples", min=1, help="Resamples of each confidence interval.")] = 1000,
     rules: Rules = "gradient",
     providers: Providers = "auto",
+    precision: Precision = "float32",
     json: Json = False,
 ) -> None:
     """Measure methods beside baselines; write evaluation.html, .json and .csv.
@@ -123,6 +125,7 @@ def evaluate(
         options=checked,
         tokenizer=tokenizer,
         wrt=wrt,
+        precision=precision,
         fits=lambda loaded: check_attribution(loaded, [label.partition(":")[0] for label in labels], target, output),
     )
     kept, x, failures = _read(job)

@@ -16,6 +16,7 @@ from onnxpath_cli.options import (
     ModelPath,
     OutFolder,
     Output,
+    Precision,
     PreprocessFile,
     Providers,
     Rules,
@@ -56,6 +57,7 @@ def explain(
     classes: ClassNames = None,
     rules: Rules = "gradient",
     providers: Providers = "auto",
+    precision: Precision = "float32",
     json: Json = False,
 ) -> None:
     """Write the attribution map of each input as an array and a picture.
@@ -89,6 +91,7 @@ def explain(
         fits=lambda loaded: check_attribution(loaded, [method], target, output),
         tokenizer=tokenizer,
         wrt=wrt,
+        precision=precision,
     )
     channel_axis = map_channel_axis(job.model, job.preprocess)
 

@@ -37,6 +37,9 @@ OutFolder = Annotated[
 ]
 Json = Annotated[bool, Option("--json", help="Print the result as JSON on standard output.")]
 Providers = Annotated[str, Option("--providers", help="auto (CUDA where there is one, else CPU), cpu or cuda.")]
+Precision = Annotated[
+    str, Option("--precision", help="Of float32 products on CUDA: float32, or tf32 (10 bits), which results name.")
+]
 Rules = Annotated[
     str, Option("--rules", help="What goes backwards: gradient, or straight-through for quantised models.")
 ]

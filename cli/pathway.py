@@ -16,6 +16,7 @@ from onnxpath_cli.options import (
     ModelPath,
     OutFolder,
     Output,
+    Precision,
     PreprocessFile,
     Providers,
     Rules,
@@ -68,6 +69,7 @@ def pathway(
     classes: ClassNames = None,
     rules: Rules = "gradient",
     providers: Providers = "auto",
+    precision: Precision = "float32",
     json: Json = False,
 ) -> None:
     """Select each input's critical pathway, check what the masked network predicts, and save it.
@@ -115,6 +117,7 @@ def pathway(
         output,
         rules,
         options=options,
+        precision=precision,
         fits=lambda loaded: all_of(*(partial(check_pathway, loaded, name, target, output) for name in selectors)),
     )
     found: dict[str, list[Pathway]] = {name: [] for name in selectors}

@@ -17,6 +17,7 @@ from onnxpath_cli.options import (
     ModelPath,
     OutFolder,
     Output,
+    Precision,
     PreprocessFile,
     Providers,
     Rules,
@@ -57,6 +58,7 @@ def report(
     title: Annotated[str | None, Option("--title", help="Title of the page.")] = None,
     rules: Rules = "gradient",
     providers: Providers = "auto",
+    precision: Precision = "float32",
     threads: Annotated[
         int | None,
         Option("--threads", min=1, help="Of one operator on the CPU; default one per core, shared among workers."),
@@ -116,6 +118,7 @@ def report(
             title=title,
             rules=rules,
             providers=providers,
+            precision=precision,
             threads=threads,
             unit=unit,
             engine=engine,

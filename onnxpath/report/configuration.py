@@ -42,6 +42,7 @@ def configuration(job: Job, task: Task, seed: int) -> Any:
         "rules": model.rules.name,
         "seed": seed,
         "provider": model.provider,
+        **({} if model.precision == "float32" else {"precision": model.precision}),
         "threads": model.threads,
         "unit": task.size,
         "versions": versions(),

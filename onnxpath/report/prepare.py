@@ -45,15 +45,19 @@ def prepare(
     tokenizer: Path | None = None,
     wrt: str | None = None,
     threads: int | None = None,
+    precision: str = "float32",
 ) -> Job:
     """Check all that a verb was given before any work starts, and raise all problems as one error.
 
     options: checks the verb's own options and returns those to run with; fits: checks the loaded model, before the
     first input is read; loads: loads it, default with the rules that are named; tokenizer: of texts, instead of the
-    preprocess file's; wrt: the tensor that maps are of, None for the default; threads: of the model, see `load`.
+    preprocess file's; wrt: the tensor that maps are of, None for the default; threads, precision: of
+    the model, see `load`.
     """
+    settings_of_model: dict[str, Any] = {"rules": rules, "wrt": [wrt] if wrt else None}
+    settings_of_model |= {"threads": threads, "precision": precision}
     loaded, chosen, names, settings, *_ = all_of(
-        loads or (lambda: load(model, providers, rules=rules, wrt=[wrt] if wrt else None, threads=threads)),
+        loads or (lambda: load(model, providers, **settings_of_model)),
         lambda: _preparation(preprocess, tokenizer),
         lambda: read_classes(classes),
         options,

@@ -47,6 +47,7 @@ def report(
     title: str | None = None,
     rules: str = "gradient",
     providers: str = "auto",
+    precision: str = "float32",
     threads: int | None = None,
     unit: int | None = None,
     engine: str = "local",
@@ -61,9 +62,10 @@ def report(
 
     model: path, bytes, ModelProto or Model; inputs: files, folders, patterns and manifests; methods, options
     (NAME=VALUE each), selector, sparsity, scope, seed, steps, composite: as on the command line; target: entry to
-    explain, default each input's largest; preprocess: file or Preprocess; classes: file or names; threads: of one
-    operator, default one per core; unit: inputs that are finished together, default up to 64; engine: who explains, a
-    name in ENGINES, with so many workers, on the cluster at address; command: how the run was started, for the page.
+    explain, default each input's largest; preprocess: file or Preprocess; classes: file or names; precision: see
+    `load`; threads: of one operator, default one per core; unit: inputs that are finished together, default up to 64;
+    engine: who explains, a name in ENGINES, with so many workers, on the cluster at address; command: how the run was
+    started, for the page.
     Raises OnnxPathError with all that is wrong before the first input is read, and JobError where `out` cannot be
     written, another run writes there, or one with another configuration did.
     """
@@ -89,6 +91,7 @@ def report(
         tokenizer=tokenizer,
         wrt=wrt,
         threads=threads,
+        precision=precision,
     )
     # Reading and writing go on beside the sessions, and need the cores that waiting threads would keep.
     job = replace(job, model=job.model.derived(threads=by.threads(job.model.provider), spinning=False))

@@ -166,3 +166,11 @@ def test_cuda_that_is_not_there(tmp_path, no_work, verb):
     else:
         text = refuse(tmp_path, verb, IMAGES, "--providers", "cuda")
     assert "CUDA was asked for and is not to be had: " in text and "use providers='auto' or 'cpu'" in text
+
+
+@pytest.mark.parametrize("verb", ["explain", "pathway", "report", "evaluate"])
+def test_a_precision_that_there_is_not(tmp_path, no_work, verb):
+    text = refuse(
+        tmp_path, verb, ONE_IMAGE, "--precision", "half", *(["--method", "gradient"] if verb != "pathway" else [])
+    )
+    assert "no precision named 'half'" in text and "known: float32, tf32" in text
