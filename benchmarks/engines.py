@@ -35,7 +35,7 @@ def report(name: str, inputs: Path, out: Path) -> dict[str, float]:
     """Explain by an engine, for a process of its own; milliseconds of its processor time between units, an input."""
     import onnxpath
     from onnxpath.batch.preprocess import Preprocess
-    from onnxpath.report import engine
+    from onnxpath.report.job import engine
 
     options = dict(ENGINES[name])
     kill, marks = options.pop("kill", False), []
@@ -74,7 +74,7 @@ def two_nodes() -> Any:
 
 def worker_of(options: dict[str, Any]) -> int:
     """Number of a process that explains, of those that this one started."""
-    title = "ray::Worker" if options.get("engine") == "ray" else "onnxpath.report.worker"
+    title = "ray::Worker" if options.get("engine") == "ray" else "onnxpath.report.workers.worker"
     listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
     rows = [(int(pid), int(parent), told) for pid, parent, told in (r.split(None, 2) for r in listed.splitlines()[1:])]
     mine = {os.getpid()}

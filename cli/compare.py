@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from onnxpath.batch.comparison import Comparison
     from onnxpath.batch.inputs import InputItem
     from onnxpath.report.data import Failure, Item, RunFacts
-    from onnxpath.report.prepare import Job
+    from onnxpath.report.job.prepare import Job
 
 DEFAULT_METHODS = ["pathway-gradient", "gradient"]
 SIDES = {"one": "A", "other": "B"}

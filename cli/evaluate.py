@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
     from onnxpath.batch.inputs import InputItem
     from onnxpath.evaluation.subject import Subject
-    from onnxpath.report.prepare import Job
+    from onnxpath.report.job.prepare import Job
 
 DEFAULT_METHODS = ["pathway-gradient", "gradient"]
 DEFAULT_METRICS = ["lerf", "morf", "deletion", "insertion"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
     from onnxpath.batch.preprocess import Preprocess
     from onnxpath.report.evaluation.data import Facts
-    from onnxpath.report.prepare import Job
+    from onnxpath.report.job.prepare import Job
     from onnxpath.runtime.model import Model
 
 Result = TypeVar("Result")
@@ -27,15 +27,15 @@ Row = TypeVar("Row")
 
 
 def prepare(*given: Any, **options: Any) -> Job:
-    """Check all that a verb was given: `onnxpath.report.prepare.prepare`, which is heavy to import."""
-    from onnxpath.report import prepare as checks
+    """Check all that a verb was given: `onnxpath.report.job.prepare.prepare`, which is heavy to import."""
+    from onnxpath.report.job import prepare as checks
 
     return checks.prepare(*given, **options)
 
 
 def read_classes(path: Path | None) -> list[str]:
-    """Return class names, one a line: `onnxpath.report.prepare.read_classes`."""
-    from onnxpath.report import prepare as checks
+    """Return class names, one a line: `onnxpath.report.job.prepare.read_classes`."""
+    from onnxpath.report.job import prepare as checks
 
     return checks.read_classes(path)
 

@@ -33,7 +33,7 @@ from onnxpath_cli.study import told, write_study
 if TYPE_CHECKING:
     from onnxpath.batch.pathways import Traced
     from onnxpath.pathway.pathway import Pathway
-    from onnxpath.report.prepare import Job
+    from onnxpath.report.job.prepare import Job
 
 DEFAULT_SELECTOR = "neuron-mct"
 

@@ -94,7 +94,7 @@ def report(
       onnxpath report model.onnx images/ --preprocess preprocess.toml \\
           --classes classes.txt --workers 2 -o report/
     """
-    from onnxpath.report.run import report as write_report
+    from onnxpath.report.job.run import report as write_report
 
     with watching():
         made = write_report(

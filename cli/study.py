@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
     from onnxpath.pathway.pathway import Pathway
     from onnxpath.report.data import RunFacts
-    from onnxpath.report.prepare import Job
+    from onnxpath.report.job.prepare import Job
     from onnxpath.report.study import Study
 
 

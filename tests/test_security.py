@@ -18,7 +18,7 @@ FOREIGN = {"register_custom_ops_library", "load_library", "CDLL", "LoadLibrary"}
 ALLOWED = {
     "onnxpath/runtime/providers.py": ["CDLL()"],
     "onnxpath/runtime/heap.py": ["CDLL()"],
-    "onnxpath/report/messages.py": ["imports {'pickle'}"],
+    "onnxpath/report/workers/messages.py": ["imports {'pickle'}"],
 }
 """Looks for CUDA's libraries, by names that stand in the source, and asks the C library that runs already; talks to
 processes that it started."""

@@ -30,8 +30,8 @@ class _Callable(ModuleType):
     """The name of a package and of its main function are one: `onnxpath.report`."""
 
     def __call__(self, *given: Any, **options: Any) -> Any:
-        """Explain every input into a folder: see `onnxpath.report.run.report`."""
-        from onnxpath.report.run import report
+        """Explain every input into a folder: see `onnxpath.report.job.run.report`."""
+        from onnxpath.report.job.run import report
 
         return report(*given, **options)
 

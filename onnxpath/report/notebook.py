@@ -28,7 +28,7 @@ from onnxpath.report.data import AttributionMap
 from onnxpath.report.encode import COARSE, map_uri
 from onnxpath.report.evaluation.data import Facts, Scored
 from onnxpath.report.evaluation.sections.results import tables
-from onnxpath.report.finish import Reported
+from onnxpath.report.job.finish import Reported
 from onnxpath.report.section import SECTIONS
 from onnxpath.report.sections import load_all
 from onnxpath.report.template import TEMPLATES, render_template

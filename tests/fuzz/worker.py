@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from typer.testing import CliRunner
 
-from onnxpath.report import beside
+from onnxpath.report.job import beside
 from onnxpath_cli.main import app
 from tests.cli.program import ENVIRONMENT
 from tests.fuzz.cases import build

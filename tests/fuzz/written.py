@@ -10,7 +10,7 @@ from unittest.mock import patch
 import numpy as np
 from typer.testing import CliRunner
 
-from onnxpath.report import beside
+from onnxpath.report.job import beside
 from onnxpath_cli.main import app
 from tests.cli.program import CNN, ENVIRONMENT, IMAGES, PREPROCESS
 from tests.fuzz.damage import damaged

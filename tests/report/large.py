@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import onnxpath
-from onnxpath.report import beside
+from onnxpath.report.job import beside
 from tests.models import FOLDER, sample
 
 COUNT, UNIT = 130, 8

@@ -10,14 +10,14 @@ import onnx
 import pytest
 
 from onnxpath.errors import JobError, ModelError
-from onnxpath.report.actors import Shipment, Worker, require_files, sizes_of
-from onnxpath.report.configuration import configuration
-from onnxpath.report.crew import Done, Ready
-from onnxpath.report.engine import Run
 from onnxpath.report.engines.ray import _shipment
-from onnxpath.report.prepare import prepare
-from onnxpath.report.store import Store
-from onnxpath.report.units import Task, explain_units
+from onnxpath.report.job.configuration import configuration
+from onnxpath.report.job.engine import Run
+from onnxpath.report.job.prepare import prepare
+from onnxpath.report.job.store import Store
+from onnxpath.report.job.units import Task, explain_units
+from onnxpath.report.workers.actors import Shipment, Worker, require_files, sizes_of
+from onnxpath.report.workers.crew import Done, Ready
 from tests.models import FOLDER, sample
 
 

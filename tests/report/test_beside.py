@@ -12,9 +12,9 @@ import onnxpath
 from benchmarks.resume import make_inputs
 from onnxpath import files
 from onnxpath.errors import JobError
-from onnxpath.report import beside, datafiles
 from onnxpath.report.encode import SHEET_COLUMNS, sheet_uri
 from onnxpath.report.index import COLUMNS, index_pieces
+from onnxpath.report.job import beside, datafiles
 from tests.models import FOLDER, sample
 
 from . import samples

@@ -7,8 +7,8 @@ from pathlib import Path
 import onnxpath
 from onnxpath.batch.inputs import find_inputs
 from onnxpath.batch.preprocess import load_preprocess
-from onnxpath.report import followed
 from onnxpath.report.balance import Conservation, NodeBalance
+from onnxpath.report.job import followed
 from onnxpath.report.plain import to_json
 from onnxpath.report.sections.conservation import conservation
 from tests.models import FOLDER, sample

@@ -10,7 +10,7 @@ import pytest
 import onnxpath
 from benchmarks.resume import hashes
 from onnxpath.errors import JobError
-from onnxpath.report.lock import LOCK, Lock
+from onnxpath.report.job.lock import LOCK, Lock
 from tests.models import FOLDER, sample
 
 UNIT = "units/000001.jsonl"

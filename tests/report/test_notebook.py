@@ -13,7 +13,7 @@ from onnxpath.evaluation.result import Evaluation, Score
 from onnxpath.pathway.analyses.fingerprints import Fingerprints
 from onnxpath.pathway.analyses.radius import LinearRadius
 from onnxpath.report.data import Failure
-from onnxpath.report.finish import Reported
+from onnxpath.report.job.finish import Reported
 from onnxpath.report.notebook import MOST_ROWS, view
 from onnxpath.shown import Shown, brief
 from tests.evaluation.test_roar_page import shown as retrained

@@ -6,8 +6,8 @@ import pytest
 
 from onnxpath.batch.inputs import InputItem
 from onnxpath.errors import JobError
-from onnxpath.report.plan import Plan
-from onnxpath.report.units import Finished, Unit
+from onnxpath.report.job.units import Finished, Unit
+from onnxpath.report.workers.plan import Plan
 
 
 def units(*numbers):

@@ -19,10 +19,10 @@ from onnxpath.batch import explain
 from onnxpath.errors import InputError, JobError
 from onnxpath.report import build
 from onnxpath.report.data import Item
-from onnxpath.report.lock import LOCK, Lock
-from onnxpath.report.prepare import prepare
-from onnxpath.report.restore import restored
-from onnxpath.report.store import differences
+from onnxpath.report.job.lock import LOCK, Lock
+from onnxpath.report.job.prepare import prepare
+from onnxpath.report.job.restore import restored
+from onnxpath.report.job.store import differences
 from onnxpath.report.write import into, save_arrays
 from onnxpath.runtime.session import Session
 from onnxpath.typed import read_as

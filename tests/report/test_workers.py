@@ -11,10 +11,10 @@ import onnxpath
 from benchmarks.resume import hashes, make_inputs
 from onnxpath import progress
 from onnxpath.errors import InputError, JobError, UnknownName
-from onnxpath.report import processes
 from onnxpath.report.engines import local
-from onnxpath.report.lock import LOCK
-from onnxpath.report.messages import portable
+from onnxpath.report.job.lock import LOCK
+from onnxpath.report.workers import processes
+from onnxpath.report.workers.messages import portable
 from tests.models import FOLDER, sample
 
 CNN, PREPROCESS = sample("digits_cnn"), FOLDER / "preprocess.toml"
@@ -84,7 +84,7 @@ def test_a_killed_worker_loses_nothing(whole, tmp_path, crews):
 DEADLY = """
 import json, os, signal, sys, time
 sys.path[:] = json.loads(sys.argv[1])
-from onnxpath.report import worker
+from onnxpath.report.workers import worker
 explain = worker.explain_units
 def deadly(model, task, units, searched, write, *more):
     def part(path, data):

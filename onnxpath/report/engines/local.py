@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 
 from onnxpath.errors import InputError
-from onnxpath.report.configuration import available_cores
-from onnxpath.report.crew import explain_with
-from onnxpath.report.engine import ENGINES, Run
-from onnxpath.report.messages import Start
-from onnxpath.report.processes import Processes, cuda_devices
-from onnxpath.report.recipe import model_file, recipe_of
-from onnxpath.report.units import explain_units
+from onnxpath.report.job.configuration import available_cores
+from onnxpath.report.job.engine import ENGINES, Run
+from onnxpath.report.job.recipe import model_file, recipe_of
+from onnxpath.report.job.units import explain_units
+from onnxpath.report.workers.crew import explain_with
+from onnxpath.report.workers.messages import Start
+from onnxpath.report.workers.processes import Processes, cuda_devices
 
 
 @ENGINES.register("local")

@@ -17,11 +17,11 @@ from typing import Any
 
 from onnxpath.errors import InputError, JobError
 from onnxpath.graph.load import files_of
-from onnxpath.report.actors import Actors, Shipment, Worker, sizes_of
-from onnxpath.report.configuration import named_files
-from onnxpath.report.crew import explain_with
-from onnxpath.report.engine import ENGINES, Run
-from onnxpath.report.recipe import model_file, recipe_of
+from onnxpath.report.job.configuration import named_files
+from onnxpath.report.job.engine import ENGINES, Run
+from onnxpath.report.job.recipe import model_file, recipe_of
+from onnxpath.report.workers.actors import Actors, Shipment, Worker, sizes_of
+from onnxpath.report.workers.crew import explain_with
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """Nothing is sent to Ray's makers; the second keeps Ray from warning that a default will change."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from onnxpath.errors import JobError
-from onnxpath.report.crew import Done, Lost, Ready, Told
-from onnxpath.report.messages import portable
-from onnxpath.report.recipe import Recipe
-from onnxpath.report.units import Finished, Unit, explain_units
+from onnxpath.report.job.recipe import Recipe
+from onnxpath.report.job.units import Finished, Unit, explain_units
+from onnxpath.report.workers.crew import Done, Lost, Ready, Told
+from onnxpath.report.workers.messages import portable
 
 PATIENCE = 300.0
 """Seconds in which a cluster has to find room for a worker, while none works."""

@@ -18,7 +18,7 @@ from onnxpath.batch.inputs import InputItem
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.report import build
 from onnxpath.report.data import Failure
-from onnxpath.report.datafiles import Drawn
+from onnxpath.report.job.datafiles import Drawn
 from onnxpath.report.plain import compact
 from onnxpath.report.write import Write, save_arrays
 from onnxpath.runtime.model import Model

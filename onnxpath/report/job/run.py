@@ -12,14 +12,14 @@ from onnxpath.batch.explain import method_options
 from onnxpath.batch.fit import check_attribution, check_one_source
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import JobError, all_of
-from onnxpath.report.beside import is_large
-from onnxpath.report.configuration import check_sizes, configuration, unit_size
-from onnxpath.report.engine import Run
 from onnxpath.report.engines import ENGINES
-from onnxpath.report.finish import Reported, finish
-from onnxpath.report.prepare import prepare
-from onnxpath.report.store import Store
-from onnxpath.report.units import Task
+from onnxpath.report.job.beside import is_large
+from onnxpath.report.job.configuration import check_sizes, configuration, unit_size
+from onnxpath.report.job.engine import Run
+from onnxpath.report.job.finish import Reported, finish
+from onnxpath.report.job.prepare import prepare
+from onnxpath.report.job.store import Store
+from onnxpath.report.job.units import Task
 from onnxpath.runtime.model import Model
 
 DEFAULT_METHODS = ("pathway-gradient", "gradient")

@@ -9,10 +9,10 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from onnxpath.report.crew import Done, Ready
-from onnxpath.report.lock import LOCK, lost
-from onnxpath.report.messages import Start, portable, receive, send
-from onnxpath.report.units import explain_units
+from onnxpath.report.job.lock import LOCK, lost
+from onnxpath.report.job.units import explain_units
+from onnxpath.report.workers.crew import Done, Ready
+from onnxpath.report.workers.messages import Start, portable, receive, send
 from onnxpath.report.write import Write, into
 
 

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 import onnxpath.progress as progress
 from onnxpath.registry import Registry
-from onnxpath.report.datafiles import FOLDER
-from onnxpath.report.prepare import Job
-from onnxpath.report.store import Store
-from onnxpath.report.units import Finished, Task, Unit
+from onnxpath.report.job.datafiles import FOLDER
+from onnxpath.report.job.prepare import Job
+from onnxpath.report.job.store import Store
+from onnxpath.report.job.units import Finished, Task, Unit
 from onnxpath.report.write import ARRAYS, into
 
 

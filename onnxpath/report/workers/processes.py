@@ -12,11 +12,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from onnxpath.report.crew import Lost, Told
-from onnxpath.report.messages import Start, receive, send
-from onnxpath.report.units import Unit
+from onnxpath.report.job.units import Unit
+from onnxpath.report.workers.crew import Lost, Told
+from onnxpath.report.workers.messages import Start, receive, send
 
-PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from onnxpath.report.worker import main; main()"
+PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from onnxpath.report.workers.worker import main; main()"
+)
 """Not multiprocessing's spawn, which runs the caller's script once more in every child."""
 
 

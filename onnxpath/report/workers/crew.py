@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from onnxpath.errors import JobError
-from onnxpath.report.engine import Run
-from onnxpath.report.plan import MOST_TRIES, Plan
-from onnxpath.report.units import Finished, Unit
+from onnxpath.report.job.engine import Run
+from onnxpath.report.job.units import Finished, Unit
+from onnxpath.report.workers.plan import MOST_TRIES, Plan
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import onnx
 from onnxpath.errors import JobError
 from onnxpath.graph.load import save_model
 from onnxpath.report.build import versions
-from onnxpath.report.configuration import model_hash
-from onnxpath.report.engine import Run
-from onnxpath.report.units import Task
+from onnxpath.report.job.configuration import model_hash
+from onnxpath.report.job.engine import Run
+from onnxpath.report.job.units import Task
 from onnxpath.runtime.model import Model, load
 
 MODEL = "model.onnx"

@@ -14,9 +14,9 @@ import numpy as np
 from onnxpath.batch.inputs import InputItem
 from onnxpath.errors import InputError
 from onnxpath.report.build import versions
+from onnxpath.report.job.prepare import Job
+from onnxpath.report.job.units import Task
 from onnxpath.report.plain import as_plain
-from onnxpath.report.prepare import Job
-from onnxpath.report.units import Task
 from onnxpath.runtime.model import Model
 
 MOST_TOGETHER = 64

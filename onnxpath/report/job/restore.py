@@ -11,7 +11,7 @@ from onnxpath.batch.loaded import Parts
 from onnxpath.errors import InputError, JobError
 from onnxpath.report.build import map_channel_axis, maps
 from onnxpath.report.data import Item
-from onnxpath.report.prepare import Job
+from onnxpath.report.job.prepare import Job
 
 MAP = "map_"
 """Before the name of a method: the array of its map."""

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from onnxpath.files import PART, printable, write_bytes, write_pieces
 from onnxpath.report.data import Item
-from onnxpath.report.datafiles import FOLDER, Drawn, head_of, path_of
 from onnxpath.report.index import index_pieces
-from onnxpath.report.prepare import Job
-from onnxpath.report.restore import restored
-from onnxpath.report.store import Store
+from onnxpath.report.job.datafiles import FOLDER, Drawn, head_of, path_of
+from onnxpath.report.job.prepare import Job
+from onnxpath.report.job.restore import restored
+from onnxpath.report.job.store import Store
 
 INLINE = 200
 """A page of at most so many inputs holds them all itself."""

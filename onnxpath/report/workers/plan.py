@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from onnxpath.errors import JobError
-from onnxpath.report.units import Finished, Unit
+from onnxpath.report.job.units import Finished, Unit
 
 MOST_TRIES, MOST_GIVEN_UP = 3, 3
 """Workers that one unit may cost, and units that are left out before a run ends."""

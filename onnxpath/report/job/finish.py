@@ -9,15 +9,16 @@ from pathlib import Path
 
 import onnxpath.progress as progress
 from onnxpath.files import printable
-from onnxpath.report import beside, build, data
+from onnxpath.report import build, data
 from onnxpath.report.class_overlap import class_overlap
 from onnxpath.report.data import Failure
 from onnxpath.report.figures import Figures
-from onnxpath.report.followed import conserved
-from onnxpath.report.prepare import Job
-from onnxpath.report.restore import restored
-from onnxpath.report.store import Store
-from onnxpath.report.units import now
+from onnxpath.report.job import beside
+from onnxpath.report.job.followed import conserved
+from onnxpath.report.job.prepare import Job
+from onnxpath.report.job.restore import restored
+from onnxpath.report.job.store import Store
+from onnxpath.report.job.units import now
 from onnxpath.report.write import DATA, write_report
 from onnxpath.shown import Shown
 

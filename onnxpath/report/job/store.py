@@ -19,9 +19,9 @@ from typing import Any
 
 from onnxpath.errors import JobError
 from onnxpath.files import PART, unwritable, write_bytes
-from onnxpath.report.datafiles import FOLDER
-from onnxpath.report.lock import Lock
-from onnxpath.report.unitfile import Head, Row, damaged, read_head, read_row, read_texts, write_unit
+from onnxpath.report.job.datafiles import FOLDER
+from onnxpath.report.job.lock import Lock
+from onnxpath.report.job.unitfile import Head, Row, damaged, read_head, read_row, read_texts, write_unit
 from onnxpath.report.write import ARRAYS
 from onnxpath.typed import parse, read_as
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from onnxpath.report.recipe import Recipe
+from onnxpath.report.job.recipe import Recipe
 
 
 @dataclass(frozen=True)

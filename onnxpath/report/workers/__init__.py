@@ -1,0 +1,1 @@
+"""Several workers that explain the units of a report: processes here, actors on a Ray cluster."""
