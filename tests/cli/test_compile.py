@@ -7,7 +7,7 @@ import pytest
 
 import onnxpath
 from tests.cli.program import CNN, refused, run
-from tests.models import relative, sample_images
+from tests.models import relative, sample, sample_images
 
 
 def test_the_file_explains(tmp_path):
@@ -50,7 +50,6 @@ def test_a_pathway_as_a_model(tmp_path):
         (["--target", "10"], "out of range"),
         (["--target=--5"], "no target named '--5'"),
         (["--target", "1" * 5000], "no target named '111"),
-        (["--opset", "15"], "cannot be written at opset 15"),
         (["--sparsity", "2"], "sparsity is the fraction"),
         (["--pathway", CNN], "is not a pathway file of onnxpath: it is neither .npy nor .npz"),
         (["--overlay"], "an overlay needs the picture"),
@@ -60,3 +59,8 @@ def test_what_it_refuses(tmp_path, given, text):
     folder = tmp_path / "somewhere"
     folder.mkdir()
     assert text in refused(folder / "explainer.onnx", "compile", CNN, *given)
+
+
+def test_what_an_opset_does_not_have(tmp_path):
+    given = [sample("digits_vit"), "--method", "gradient", "--opset", "15"]
+    assert "cannot be written at opset 15" in refused(tmp_path / "explainer.onnx", "compile", *given)
