@@ -28,7 +28,7 @@ Inputs = Annotated[
     list[Path],
     Argument(
         metavar="INPUTS",
-        help="Files, folders, patterns or manifests: png jpg webp bmp npy npz csv tsv jsonl json txt.",
+        help="Files, folders, patterns or manifests: png jpg webp bmp npy npz csv tsv parquet jsonl json txt.",
         show_default=False,
     ),
 ]

@@ -15,8 +15,9 @@ class Limits:
     """Limits on what files declare, checked before memory or time is spent on it.
 
     pixels: of one picture, as its header declares it and after resizing. array_bytes: of all arrays in one .npy or
-    .npz, unpacked. model_bytes: of all weights of a model, as their shapes declare them. nodes: of a model, with its
-    functions written out. nesting: graphs inside graphs of a model; protobuf itself reads no more than about 30.
+    .npz, unpacked, or of a row group of a .parquet. model_bytes: of all weights of a model, as their shapes declare
+    them. nodes: of a model, with its functions written out. nesting: graphs inside graphs of a model; protobuf itself
+    reads no more than about 30.
     Each may be set by an environment variable: ONNXPATH_MAX_PIXELS, ONNXPATH_MAX_ARRAY_BYTES and so on.
     """
 

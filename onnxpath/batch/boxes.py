@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpath.batch.inputs import IMAGE_SUFFIXES, InputItem
-from onnxpath.batch.picture import open_picture
+from onnxpath.batch.inputs import InputItem, is_encoded, open_item
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import InputError
 
@@ -52,15 +51,16 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
 def boxes_of(item: InputItem, boxes: Mapping[str, Sequence[Box]], preprocess: Preprocess) -> NDArray[Any]:
     """Return an input's boxes [k, 4] in pixels of the model input, none where the CSV has none for it.
 
-    They are looked up by the input's name, then by its file's name; of an image file they are carried through resize
-    and crop, and cut off at the edges; what then lies outside is left out. Rows of arrays keep theirs as they are.
+    They are looked up by the input's name, then by its file's name; of an encoded picture they are carried through
+    resize and crop, and cut off at the edges; what then lies outside is left out. Rows of arrays keep theirs as they
+    are.
     """
     listed = boxes.get(item.name, boxes.get(item.path.name, ()))
     if not listed:
         return np.zeros((0, 4))
-    if item.path.suffix.lower() not in IMAGE_SUFFIXES:
+    if not is_encoded(item):
         return np.asarray(listed, np.float64)
-    return carried(np.asarray(listed, np.float64), open_picture(item.path, item.name).size, preprocess)
+    return carried(np.asarray(listed, np.float64), open_item(item).size, preprocess)
 
 
 def carried(boxes: NDArray[Any], size: tuple[int, int], preprocess: Preprocess) -> NDArray[Any]:

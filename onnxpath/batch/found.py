@@ -12,6 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from onnxpath.batch.manifest import is_manifest, read_manifest
+from onnxpath.batch.rowgroups import PARQUET, require_pyarrow
 from onnxpath.batch.tables import SEPARATORS
 from onnxpath.batch.text import TEXT_SUFFIXES
 from onnxpath.errors import InputError
@@ -20,7 +21,7 @@ from onnxpath.files import printable
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ARRAY_SUFFIXES = (".npy", ".npz")
 TABLE_SUFFIXES = tuple(SEPARATORS)
-SUFFIXES = IMAGE_SUFFIXES + ARRAY_SUFFIXES + TABLE_SUFFIXES + TEXT_SUFFIXES
+SUFFIXES = IMAGE_SUFFIXES + ARRAY_SUFFIXES + TABLE_SUFFIXES + (PARQUET,) + TEXT_SUFFIXES
 
 
 def find_files(paths: Sequence[Path], kinds: Sequence[str] = SUFFIXES) -> list[tuple[Path, Path]]:
@@ -51,6 +52,7 @@ def find_files(paths: Sequence[Path], kinds: Sequence[str] = SUFFIXES) -> list[t
 def _files_of(path: Path, kinds: Sequence[str]) -> tuple[Path, list[Path]]:
     """Return the folder that names start from, and the files: of a folder or pattern, those of the kinds."""
     if path.is_file():
+        require_pyarrow(path)
         if is_manifest(path):
             return path.parent, [entry.path for entry in read_manifest(path)]
         return path.parent, [path]

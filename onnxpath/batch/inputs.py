@@ -25,8 +25,10 @@ from onnxpath.batch.loaded import (
     spell,
 )
 from onnxpath.batch.manifest import is_manifest, read_manifest
+from onnxpath.batch.parquet import holds_pictures, open_parquet, read_encoded, read_features
 from onnxpath.batch.picture import open_picture
 from onnxpath.batch.preprocess import Preprocess
+from onnxpath.batch.rowgroups import PARQUET
 from onnxpath.batch.tables import open_table, read_row
 from onnxpath.batch.text import TEXT_SUFFIXES, count_texts, from_arrays, parts_of, read_text
 from onnxpath.errors import InputError
@@ -69,17 +71,29 @@ def _kinds(wanted: Wanted | None) -> tuple[str, ...]:
     """Suffixes that are looked for in a folder: lists of classes and notes lie beside pictures."""
     tables = wanted is not None and wanted.rank == 2 and wanted.ids is None
     texts = wanted is not None and wanted.ids is not None
-    return IMAGE_SUFFIXES + ARRAY_SUFFIXES + TABLE_SUFFIXES * tables + TEXT_SUFFIXES * texts
+    either = wanted is not None and wanted.ids is None
+    return IMAGE_SUFFIXES + ARRAY_SUFFIXES + TABLE_SUFFIXES * tables + (PARQUET,) * either + TEXT_SUFFIXES * texts
 
 
 def is_picture(item: InputItem, input_rank: int) -> bool:
     """Return whether an input goes through the preprocessing; False for a file that cannot be read."""
-    if item.path.suffix.lower() in IMAGE_SUFFIXES:
-        return True
     try:
-        return read_rows(item.path, input_rank).pixels
+        return is_encoded(item) or read_rows(item.path, input_rank).pixels
     except InputError:
         return False
+
+
+def is_encoded(item: InputItem) -> bool:
+    """Return whether an input is a picture that is still to be decoded: an image file, or its bytes in a .parquet."""
+    suffix = item.path.suffix.lower()
+    return suffix in IMAGE_SUFFIXES or (suffix == PARQUET and holds_pictures(item.path))
+
+
+def open_item(item: InputItem) -> Image.Image:
+    """Decode a picture that `is_encoded`, as `open_picture` does."""
+    if item.path.suffix.lower() == PARQUET:
+        return open_picture(read_encoded(item.path, item.row or 0)[0], item.name)
+    return open_picture(item.path, item.name)
 
 
 def read_input(item: InputItem, preprocess: Preprocess, wanted: Wanted) -> tuple[InputItem, Loaded] | None:
@@ -91,6 +105,12 @@ def read_input(item: InputItem, preprocess: Preprocess, wanted: Wanted) -> tuple
     if suffix in TABLE_SUFFIXES:
         loaded, label = read_row(item.path, row, wanted.main)
         return _labelled(item, label), loaded
+    if suffix == PARQUET and not is_encoded(item):
+        features, label_of_row = read_features(item.path, row, wanted.main)
+        return _labelled(item, label_of_row), features
+    if suffix == PARQUET:
+        picture = read_item(item, preprocess, row_shape(wanted.main), wanted.main.dtype, input_name=wanted.main.name)
+        return _labelled(item, read_encoded(item.path, row)[1]), picture
     if suffix in TEXT_SUFFIXES:
         if wanted.ids is None:
             raise InputError(f"{item.name}: texts are for models of token ids, and this one takes none")
@@ -127,8 +147,8 @@ def read_item(
     Raises InputError, naming the input, where it is unreadable, of another shape or kind, or not finite.
     """
     dtype = np.dtype(dtype)
-    if item.path.suffix.lower() in IMAGE_SUFFIXES:
-        loaded = _preprocessed(open_picture(item.path, item.name), preprocess, item.name)
+    if is_encoded(item):
+        loaded = _preprocessed(open_item(item), preprocess, item.name)
         kind = "image"
     else:
         rows = read_rows(item.path, len(expected_shape) + 1)
@@ -168,6 +188,11 @@ def _items_of(name: str, root: Path, file: Path, input_rank: int, wanted: Wanted
     if file.suffix.lower() in IMAGE_SUFFIXES:
         return [InputItem(name, file, folder=folder)]
     try:
+        if wanted is not None and file.suffix.lower() == PARQUET:
+            groups = open_parquet(file, wanted.main)
+            return [
+                InputItem(f"{name}[{row}]", file, row, folder, classes=groups.classes) for row in range(len(groups))
+            ]
         if (count := _records_of(file, wanted)) is not None:
             return [InputItem(f"{name}[{row}]", file, row, folder) for row in range(count)]
         named = read_named(file, wanted) if wanted is not None else None

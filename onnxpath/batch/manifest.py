@@ -1,16 +1,17 @@
-"""Manifests: CSV and JSONL files that name inputs one by one, with their classes and targets."""
+"""Manifests: CSV, JSONL and Parquet files that name inputs one by one, with their classes and targets."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from onnxpath.batch.loaded import InputItem, is_index
+from onnxpath.batch.rowgroups import PARQUET, open_groups
 from onnxpath.errors import InputError
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -39,10 +40,10 @@ class Entry:
 def is_manifest(path: Path) -> bool:
     """Return whether a file is a manifest: `path`, and nothing but COLUMNS, in its header or first record."""
     try:
-        _, first = next(_records(path), (0, {}))
+        _, first = next(_records(path), ("", {}))
     except (InputError, OSError, ValueError, RecursionError, csv.Error):
         return False
-    return PATH in first and set(first) <= set(COLUMNS)
+    return _names_inputs(first)
 
 
 def read_manifest(path: Path) -> tuple[Entry, ...]:
@@ -56,13 +57,13 @@ def _entries(path: Path, stamp: tuple[int, int]) -> tuple[Entry, ...]:
     del stamp  # only there so that a changed file is read again
     entries: list[Entry] = []
     problems: list[str] = []
-    lines: dict[str, int] = {}
+    places: dict[str, str] = {}
     try:
-        for line, record in _records(path):
-            if problem := _problem(record, lines):
-                problems.append(f"line {line}: {problem}")
+        for place, record in _records(path):
+            if problem := _problem(record, places):
+                problems.append(f"{place}: {problem}")
                 continue
-            lines[record[PATH]] = line
+            places[record[PATH]] = place
             target = record.get(TARGET)
             label = record.get(LABEL)
             entries.append(
@@ -72,7 +73,7 @@ def _entries(path: Path, stamp: tuple[int, int]) -> tuple[Entry, ...]:
                     None if target in (None, "") else int(target),
                 )
             )
-    except (ValueError, RecursionError, csv.Error) as error:
+    except (InputError, ValueError, RecursionError, csv.Error) as error:
         problems.append(str(error))
     if problems:
         left = len(problems) - MOST_TOLD
@@ -83,14 +84,18 @@ def _entries(path: Path, stamp: tuple[int, int]) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def _problem(record: Mapping[str, Any], lines: Mapping[str, int]) -> str | None:
+def _names_inputs(columns: Collection[str]) -> bool:
+    return PATH in columns and set(columns) <= set(COLUMNS)
+
+
+def _problem(record: Mapping[str, Any], places: Mapping[str, str]) -> str | None:
     where, label, target = (record.get(name) for name in COLUMNS)
     if wrong := [name for name in record if name not in COLUMNS]:
         return f"{', '.join(map(repr, wrong))}: a manifest has {', '.join(COLUMNS)} only"
     if not isinstance(where, str) or not where or "\0" in where:
         return f"'{PATH}' must name a file, not {where!r}"
-    if where in lines:
-        return f"'{where}' stands on line {lines[where]} already"
+    if where in places:
+        return f"'{where}' stands on {places[where]} already"
     if isinstance(label, bool) or not isinstance(label, int | str | None):
         return f"'{LABEL}' must be a class index or name, not {label!r}"
     if target not in (None, "") and (isinstance(target, bool) or not is_index(str(target))):
@@ -98,18 +103,23 @@ def _problem(record: Mapping[str, Any], lines: Mapping[str, int]) -> str | None:
     return None
 
 
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line, record) of a manifest; nothing for a file of another kind."""
+def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (place, record) of a manifest; nothing for a file of another kind."""
     suffix = path.suffix.lower()
     if suffix in SEPARATORS:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter=SEPARATORS[suffix], skipinitialspace=True)
             for record in reader:
                 # What is beyond the header's columns stands under None.
-                yield reader.line_num, {str(name): value for name, value in record.items()}
+                yield f"line {reader.line_num}", {str(name): value for name, value in record.items()}
     elif suffix == ".jsonl":
         with path.open(encoding="utf-8-sig") as file:
             for line, text in enumerate(file, 1):
                 if text.strip():
                     record = json.loads(text)
-                    yield line, record if isinstance(record, dict) else {}
+                    yield f"line {line}", record if isinstance(record, dict) else {}
+    elif suffix == PARQUET:
+        groups = open_groups(path)
+        columns = tuple(groups.kinds)
+        for row in range(len(groups) if _names_inputs(columns) else 0):
+            yield f"row {row}", groups.row(row, columns)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +22,27 @@ _DAMAGED = (
 )
 
 
-def open_picture(path: Path, name: str) -> Image.Image:
+def open_picture(source: Path | bytes, name: str) -> Image.Image:
     """Open a picture and decode all of its pixels, turned upright by its EXIF orientation.
 
-    name: how the picture is called in error texts. Raises InputError where it is unreadable or truncated, or has more
-    pixels than `Limits.pixels`; of an animation, the first frame is taken.
+    source: its file, or what that would hold. name: how the picture is called in error texts. Raises InputError where
+    it is unreadable or truncated, or has more pixels than `Limits.pixels`; of an animation, the first frame is taken.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             _check_pixels(image.height, image.width, f"image {name} has")
             image.load()
             return ImageOps.exif_transpose(image)
     except _DAMAGED as error:
-        reason = str(error).replace(str(path), path.name) or type(error).__name__
+        reason = _named(str(error), source, name) or type(error).__name__
         raise InputError(f"image {name} cannot be read: {reason}; is it a whole png, jpg, webp or bmp file?") from error
+
+
+def _named(reason: str, source: Path | bytes, name: str) -> str:
+    """Return a reason without folders, and without the address in memory that differs in every run."""
+    if isinstance(source, bytes):
+        return re.sub(r"<_io\.BytesIO object at 0x\w+>", name, reason)
+    return reason.replace(str(source), source.name)
 
 
 def to_eight_bit(image: Image.Image) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,7 +55,7 @@ def _open(found: Records, info: TensorInfo) -> Table:
     problems += [f"column {i} has no name" for i, name in enumerate(columns, 1) if not name]
     if names and all(_number(name) is not None for name in names):
         problems.append("the first line holds numbers; it must name the features")
-    problems += _misfit(names, info, path)
+    problems += misfit(names, info, path)
     if len(found) == 1:
         problems.append("there is no line below the names")
     if problems:
@@ -74,17 +75,26 @@ def read_row(path: Path, row: int, info: TensorInfo) -> tuple[Loaded, str | None
     cells = _cells(table.records, row + 1)
     named = dict(zip(table.columns, cells, strict=False))
     features = [name for name in table.columns if name != LABEL]
+    extra = [f"it has {len(cells)} cells, the first line names {len(table.columns)} columns"]
+    loaded = loaded_row(named, features, info, where, extra * (len(cells) > len(table.columns)))
+    return loaded, named.get(LABEL, "").strip() or None
+
+
+def loaded_row(
+    cells: Mapping[str, str], features: Sequence[str], info: TensorInfo, where: str, problems: Sequence[str] = ()
+) -> Loaded:
+    """Return a row of numbers, given as they are written by column, as the model wants it.
+
+    problems: what else is wrong with it. Raises InputError that names all of it.
+    """
     dtype = np.dtype(info.dtype)
     whole = dtype.kind in "iub"
-    problems = [problem for name in features if (problem := _cell_problem(name, named.get(name), whole))]
-    if len(cells) > len(table.columns):
-        problems.append(f"it has {len(cells)} cells, the first line names {len(table.columns)} columns")
-    if problems:
-        raise InputError(f"{where}: " + "; ".join(problems))
-    values = np.array([float(named[name]) for name in features])
+    wrong = [problem for name in features if (problem := _cell_problem(name, cells.get(name), whole))]
+    if wrong or problems:
+        raise InputError(f"{where}: " + "; ".join([*wrong, *problems]))
+    values = np.array([float(cells[name]) for name in features])
     made = cast(values.astype(np.int64) if whole else values, dtype, where, info.name, "give whole numbers")
-    label = named.get(LABEL, "").strip() or None
-    return Loaded(made, None, parts=Parts(FEATURES, tuple(features), tuple(values.tolist()))), label
+    return Loaded(made, None, parts=Parts(FEATURES, tuple(features), tuple(values.tolist())))
 
 
 def _cells(found: Records, index: int) -> list[str]:
@@ -120,7 +130,8 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _misfit(names: list[str], info: TensorInfo, path: Path) -> list[str]:
+def misfit(names: Sequence[str], info: TensorInfo, path: Path) -> list[str]:
+    """Return what is wrong with the features of a table, by name, for a model input."""
     shape = row_shape(info)
     if len(shape) != 1:
         return [f"tables are for models whose inputs are rows of numbers, and a row of '{info.name}' is {spell(shape)}"]
