@@ -34,8 +34,21 @@ OPSETS, IR_VERSIONS = range(21, 27), range(10, 14)
 # ---------------------------------------------------------------------------------------------------- running models
 
 
+def whole(model):
+    """The model of a program with the weights that it only points to; of a ModelProto itself."""
+    if isinstance(model, onnx.ModelProto):
+        return model
+    made = onnx.ModelProto()
+    made.CopyFrom(model.model)
+    for weight in made.graph.initializer:
+        if weight.name in model.weights:
+            weight.CopyFrom(onnx.numpy_helper.from_array(model.weights[weight.name], weight.name))
+    return made
+
+
 def reference(model, feeds):
-    """Run a model with onnx.reference; name -> array."""
+    """Run a model, or a program, with onnx.reference; name -> array."""
+    model = whole(model)
     opset = next(entry.version for entry in model.opset_import if entry.domain == "")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # numpy's overflow and 0/0: the values are compared anyway
@@ -54,9 +67,9 @@ def provider(model, feeds, name="CPUExecutionProvider"):
 
 
 def to_double(model):
-    """A copy of the model in which every float32 tensor, attribute and cast is float64."""
+    """A copy of the model, or program, in which every float32 tensor, attribute and cast is float64."""
     double = onnx.ModelProto()
-    double.CopyFrom(model)
+    double.CopyFrom(whole(model))
     _double_graph(double.graph)
     return double
 

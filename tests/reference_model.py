@@ -7,15 +7,16 @@ from unittest.mock import patch
 from onnx.reference import ReferenceEvaluator
 
 import onnxpath
-from tests.check import to_double
+from tests.check import to_double, whole
 from tests.reference_ops import fixes
 
 
 class ReferenceSession:
     """Stands in for onnxpath's session."""
 
-    def __init__(self, model, provider="cpu", **options):
+    def __init__(self, model, provider="cpu", *options):
         self.provider = provider
+        model = whole(model)
         self.inputs = [i.name for i in model.graph.input]
         self.outputs = [o.name for o in model.graph.output]
         opset = next(entry.version for entry in model.opset_import if entry.domain == "")
