@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 # One mark per optional thing that a test may name: @pytest.mark.needs("torch").
 BROWSER = "chromium"
@@ -19,10 +20,14 @@ def pytest_configure(config):
 
 
 def pytest_runtest_setup(item):
-    wanted = [name for mark in item.iter_markers("needs") for name in mark.args]
-    missing = [name for name in wanted if not present(name)]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
+    if missing := absent(*(name for mark in item.iter_markers("needs") for name in mark.args)):
+        pytest.skip(missing)
+
+
+def absent(*names):
+    """What a skipped test says: which of these are not there; empty where all are."""
+    missing = [name for name in names if not present(name)]
+    return f"not installed: {', '.join(missing)}" if missing else ""
 
 
 def present(name):
@@ -37,3 +42,14 @@ def data_dir():
     if not folder.is_dir():
         pytest.skip("no real models and images: set ONNXPATH_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, without a page; for tests that need BROWSER and playwright."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as engine:
+        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()

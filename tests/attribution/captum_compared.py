@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import onnxpath
-from tests.conftest import present
+from tests.conftest import absent
 from tests.models import relative
 from tests.parity import record
 from tests.reference_model import in_double
 
-if not (present("captum") and present("torch")):
-    pytest.skip("not installed: captum or torch", allow_module_level=True)
+if missing := absent("captum", "torch"):
+    pytest.skip(missing, allow_module_level=True)
 
 import torch
 

@@ -5,10 +5,10 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from tests.conftest import present
+from tests.conftest import absent
 
-if not (present("captum") and present("torch")):
-    pytest.skip("not installed: captum or torch", allow_module_level=True)
+if missing := absent("captum", "torch"):
+    pytest.skip(missing, allow_module_level=True)
 
 import captum.attr as captum
 import torch

@@ -15,11 +15,9 @@ from PIL import Image
 
 import onnxpath
 from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS, command, environ, run, run_apart, tree
-from tests.conftest import BROWSER, CHROMIUM
+from tests.conftest import BROWSER, CHROMIUM, QUIET
 from tests.models import SAMPLES, input_name, mlp, parse, relative, sample, sample_images
 from tests.models import run as run_model
-
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 def make(folder, model, inputs, *options):

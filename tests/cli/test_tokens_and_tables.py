@@ -9,7 +9,6 @@ import pytest
 
 from tests.batch.token_models import LOOK_UP, classifier, save_tokenizer
 from tests.cli.program import refused, run
-from tests.conftest import CHROMIUM
 from tests.models import mlp
 
 FEATURES = ["age", "income", "height", "debt", "rooms", "a <b>"]
@@ -225,17 +224,7 @@ def test_token_models_that_are_not_told_enough(texts, tmp_path):
     assert "tokenizer" in text and "cannot be read" in text
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="not installed: playwright")
-    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=quiet)
-        yield chromium
-        chromium.close()
-
-
-@pytest.mark.needs("chromium")
+@pytest.mark.needs("chromium", "playwright")
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_the_page_shows_tokens(browser, texts, tmp_path, width, scheme):
     model, path, options = texts
@@ -258,7 +247,7 @@ def test_the_page_shows_tokens(browser, texts, tmp_path, width, scheme):
     page.close()
 
 
-@pytest.mark.needs("chromium")
+@pytest.mark.needs("chromium", "playwright")
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_the_page_shows_features_by_the_size_of_their_scores(browser, table, tmp_path, width, scheme):
     model, path, _ = table

@@ -5,9 +5,8 @@ import pytest
 
 import onnxpath
 from onnxpath.report.evaluation.page import SECTIONS, Facts, Scored, render, write_evaluation
-from tests.conftest import CHROMIUM
+from tests.conftest import CHROMIUM, QUIET
 from tests.models import sample, sample_images
-from tests.report.test_browser import QUIET
 
 FACTS = Facts("<b>model</b>.onnx", preprocess={"mean": (0.5,), "std": None}, command="onnxpath evaluate", seconds=2.0)
 

@@ -11,9 +11,8 @@ from onnxpath.evaluation.roar.result import half_width, summed_up
 from onnxpath.report.evaluation.data import Facts
 from onnxpath.report.evaluation.lines import HEIGHT, WIDTH, Line, line_chart
 from onnxpath.report.evaluation.roar import SECTIONS, Retrained, render, write_roar
-from tests.conftest import CHROMIUM
+from tests.conftest import CHROMIUM, QUIET
 from tests.evaluation.test_roar import TABLE
-from tests.report.test_browser import QUIET
 from tests.report.test_page import read
 
 ABOUT = {"kind": "roar", "ranking": "signed", "kept": [], "epochs": 3, "flip": True, "decay": 0.5}

@@ -9,6 +9,7 @@ import pytest
 
 import onnxpath
 from onnxpath.explainer.page import FILES
+from tests.conftest import BROWSER
 from tests.explainer.elsewhere import (
     LAYER,
     NODE,
@@ -22,7 +23,6 @@ from tests.explainer.elsewhere import (
     served,
 )
 from tests.models import relative, sample, sample_images
-from tests.report.test_browser import CHROMIUM, QUIET
 
 pytestmark = needs_packages
 NEAR = 1e-4
@@ -76,19 +76,17 @@ RUN = """async ([file, feeds]) => {
 }"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
-def test_in_a_browser(explainers, tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api", reason="not installed: playwright")
+@pytest.mark.needs(BROWSER, "playwright")
+def test_in_a_browser(explainers, tmp_path, browser):
     for name in FILES:
         shutil.copy(WEB / name, tmp_path)
     for path, _ in explainers.values():
         shutil.copy(path, tmp_path)
     (tmp_path / "index.html").write_text("<!doctype html><title>explainers</title>")
-    with served(tmp_path) as address, playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with served(tmp_path) as address:
         page = browser.new_page()
         page.goto(f"{address}/index.html")
         for method, (path, wanted) in explainers.items():
             outputs = arrays(page.evaluate(RUN, [path.name, plain({"image": sample_images()[:2]})]))
             assert record(method, "browser", relative(attribution(outputs), wanted)) <= NEAR, method
-        browser.close()
+        page.close()

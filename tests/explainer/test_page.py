@@ -12,10 +12,10 @@ from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import InputError, JobError
 from onnxpath.explainer.page import FILES, write_page
 from tests.cli.program import CNN, PREPROCESS, run
+from tests.conftest import BROWSER
 from tests.explainer.elsewhere import WEB, needs_packages, served
 from tests.explainer.test_compile import run as run_file
 from tests.models import relative, sample
-from tests.report.test_browser import CHROMIUM, QUIET
 
 SHOWN = """Object.fromEntries(
   Object.entries(window.explained).map(([name, tensor]) => [name, [tensor.dims, Array.from(tensor.data, Number)]]))"""
@@ -81,9 +81,8 @@ def test_the_command(tmp_path, runtime):
 
 
 @needs_packages
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
-def test_in_a_browser(tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api", reason="not installed: playwright")
+@pytest.mark.needs(BROWSER, "playwright")
+def test_in_a_browser(tmp_path, browser):
     picture = skimage.data.astronaut()[:200, 100:350]
     Image.fromarray(picture).save(tmp_path / "face.png")
     (tmp_path / "text.png").write_text("not a picture")
@@ -91,8 +90,7 @@ def test_in_a_browser(tmp_path):
     names = [f"digit {i}" for i in range(10)]
     write_page(tmp_path / "web", made, "logits", names, WEB)
     told, asked = [], []
-    with served(tmp_path / "web") as address, playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with served(tmp_path / "web") as address:
         page = browser.new_page(viewport={"width": 390, "height": 800})
         page.on("console", lambda message: told.append(message.text))
         page.on("pageerror", lambda error: told.append(str(error)))
@@ -117,4 +115,4 @@ def test_in_a_browser(tmp_path):
         assert first.startswith(names[int(wanted["logits"].argmax())])
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert told == [] and all(url.startswith((address, "data:", "blob:")) for url in asked)
-        browser.close()
+        page.close()

@@ -12,11 +12,11 @@ from onnxpath.attribution.registry import spelled_program
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup
 from onnxpath.runtime.targets import resolve_target
 from tests.check import reference, to_double
-from tests.conftest import present
+from tests.conftest import absent
 from tests.parity import record
 
-if not (present("zennit") and present("torch")):
-    pytest.skip("not installed: zennit or torch", allow_module_level=True)
+if missing := absent("zennit", "torch"):
+    pytest.skip(missing, allow_module_level=True)
 
 from tests.relevance import zennit_oracle as zennit
 from tests.relevance.networks import LAYERS, USUAL

@@ -15,12 +15,12 @@ from onnxpath.attribution.registry import spelled_program
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup
 from onnxpath.runtime.targets import resolve_target
 from tests.check import reference, to_double
-from tests.conftest import present
+from tests.conftest import absent
 from tests.models import parse, relative, sample, sample_images
 from tests.parity import record
 
-if not present("torch"):
-    pytest.skip("not installed: torch", allow_module_level=True)
+if missing := absent("torch"):
+    pytest.skip(missing, allow_module_level=True)
 
 import torch
 

@@ -1,49 +1,16 @@
 """The page in a real browser: no errors, no requests, every picture drawn, with and without its script."""
 
-import shutil
-
 import numpy as np
 import pytest
 
 from onnxpath.report.colour import map_rgb, overlay
 from onnxpath.report.section import in_order
 from onnxpath.report.write import write_report
+from tests.conftest import BROWSER
 
 from . import samples
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="not installed: playwright")
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def open_page(browser, tmp_path):
-    """Write a report, open it, and return the page; console messages and requests are collected on it."""
-    opened = []
-
-    def open_it(report, width=1280, scheme="light"):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        opened.append(page)
-        page.told, page.asked = [], []
-        page.on("console", lambda message: page.told.append(message.text))
-        page.on("pageerror", lambda error: page.told.append(str(error)))
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(write_report(tmp_path, report).as_uri())
-        return page
-
-    yield open_it
-    for page in opened:
-        page.close()
+pytestmark = pytest.mark.needs(BROWSER, "playwright")
 
 
 @pytest.mark.parametrize("name", samples.CASES)

@@ -10,9 +10,9 @@ from onnxpath.report.data import Failure
 from onnxpath.report.page import render
 from onnxpath.report.plain import to_json
 from onnxpath.report.section import in_order
+from tests.conftest import BROWSER
 
 from . import comparisons, samples
-from .test_browser import CHROMIUM, browser, open_page  # noqa: F401 (fixtures)
 from .test_page import check_page, read
 
 PARTS = [part.name for part in in_order("compare")]
@@ -110,10 +110,10 @@ def test_json_holds_every_input():
     assert plain["summary"]["first_diverging"] and plain["schema"] == 1
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
+@pytest.mark.needs(BROWSER, "playwright")
 @pytest.mark.parametrize("name", comparisons.CASES)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_page_in_a_browser(open_page, name, width, scheme):  # noqa: F811
+def test_page_in_a_browser(open_page, name, width, scheme):
     made = comparisons.CASES[name]()
     page = open_page(made, width, scheme)
     assert page.told == [] and [url for url in page.asked if not url.startswith("data:")] == [page.url]

@@ -4,11 +4,12 @@ import re
 
 import pytest
 
+from tests.conftest import BROWSER
+
 from . import samples
 from .large import FAILED, UNIT, make_large
-from .test_browser import CHROMIUM, browser, open_page  # noqa: F401 (fixtures)
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
+pytestmark = pytest.mark.needs(BROWSER, "playwright")
 PAGE = 120
 
 
@@ -18,7 +19,7 @@ def large(tmp_path_factory):
 
 
 @pytest.fixture
-def at(browser, large):  # noqa: F811
+def at(browser, large):
     """Open the page of the large run at an address; console messages and requests are collected on it."""
     opened = []
 
@@ -116,7 +117,7 @@ def test_numbers_of_the_confusion_matrix_lead_to_their_inputs(at, large):
     link = page.locator(".confusion a[href*='label=4']").first
     count = int(link.inner_text())
     link.click()
-    page.wait_for_function("location.hash.startsWith('#gallery?class=')")
+    page.wait_for_url(lambda url: "#gallery?class=" in url)
     said, label = map(int, re.findall(r"=(\d+)", address(page)))
     wanted = [
         n for n, i in with_numbers(large[1]) if i["label"] and (first(i)["index"], i["label"]["index"]) == (said, 4)
@@ -223,7 +224,7 @@ def test_keys_of_the_gallery(at):
     assert address(page) == "#item-0" and page.locator("#viewer").is_visible()
 
 
-def test_cards_of_a_small_run_follow_the_filters(open_page):  # noqa: F811
+def test_cards_of_a_small_run_follow_the_filters(open_page):
     report = samples.report(12)
     page = open_page(report)
     page.locator("select[name=kept]").select_option("0")
@@ -236,7 +237,7 @@ def test_cards_of_a_small_run_follow_the_filters(open_page):  # noqa: F811
     assert page.locator("article:visible").count() == 12 and page.told == []
 
 
-def test_without_scripts_a_large_page_says_where_its_inputs_are(browser, large):  # noqa: F811
+def test_without_scripts_a_large_page_says_where_its_inputs_are(browser, large):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((large[0] / "report.html").as_uri())

@@ -16,10 +16,10 @@ from onnxpath.report.data import Failure
 from onnxpath.report.job.finish import Reported
 from onnxpath.report.notebook import MOST_ROWS, view
 from onnxpath.shown import Shown, brief
+from tests.conftest import BROWSER
 from tests.evaluation.test_roar_page import shown as retrained
 from tests.models import sample, sample_images
 from tests.pathway.analyses.made import drawn, pathway
-from tests.report.test_browser import CHROMIUM, browser  # noqa: F401 (a fixture)
 from tests.report.test_page import Reader
 
 from . import comparisons, samples, studies
@@ -164,9 +164,9 @@ def test_brief(value, said):
     assert brief(value) == said
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
+@pytest.mark.needs(BROWSER, "playwright")
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_all_of_them_in_a_browser(browser, tmp_path, width, scheme):  # noqa: F811
+def test_all_of_them_in_a_browser(browser, tmp_path, width, scheme):
     pieces = [make()._repr_html_() for make in OBJECTS.values()]
     head = (
         "<!DOCTYPE html><html><head><meta charset=utf-8><meta name=viewport content='width=device-width'></head><body>"

@@ -9,9 +9,9 @@ from onnxpath.report.page import render
 from onnxpath.report.section import SECTIONS
 from onnxpath.report.sections.accuracy import MOST_CLASSES, MOST_PAIRS, worst
 from onnxpath.report.summary import summarise
+from tests.conftest import BROWSER
 
 from . import overviews, samples
-from .test_browser import CHROMIUM, browser, open_page  # noqa: F401 (fixtures)
 from .test_page import SOMETIMES, read
 from .test_study import CONTRAST
 
@@ -96,10 +96,10 @@ def test_a_report_of_its_own_items_links_to_them():
     assert linked and set(linked) <= ids
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
+@pytest.mark.needs(BROWSER, "playwright")
 @pytest.mark.parametrize("name", overviews.CASES)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_page_in_a_browser(open_page, name, width, scheme):  # noqa: F811
+def test_page_in_a_browser(open_page, name, width, scheme):
     page = open_page(overviews.CASES[name](), width, scheme)
     assert page.told == [] and page.evaluate("document.documentElement.scrollWidth") <= width
     for cell in page.locator(".heat td:visible").all()[:4]:

@@ -8,9 +8,9 @@ from onnxpath.report.charts import heat_map, value_chart
 from onnxpath.report.page import render
 from onnxpath.report.plain import to_json
 from onnxpath.report.section import in_order
+from tests.conftest import BROWSER
 
 from . import samples, studies
-from .test_browser import CHROMIUM, browser, open_page  # noqa: F401 (fixtures)
 from .test_page import check_page, read
 
 
@@ -67,10 +67,10 @@ def test_charts():
     assert [cell.shade for cell in lifted.rows[0][1]] == pytest.approx([0.0, 0.5, 1.0, 0.0]) and lifted.low == 0.2
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
+@pytest.mark.needs(BROWSER, "playwright")
 @pytest.mark.parametrize("name", studies.CASES)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_page_in_a_browser(open_page, name, width, scheme):  # noqa: F811
+def test_page_in_a_browser(open_page, name, width, scheme):
     page = open_page(studies.CASES[name](), width, scheme)
     assert page.told == [] and [url for url in page.asked if not url.startswith("data:")] == [page.url]
     assert page.url.endswith("pathways.html")

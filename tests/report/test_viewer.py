@@ -8,13 +8,14 @@ import pytest
 
 from onnxpath.report.colour import map_rgb, overlay
 from onnxpath.report.write import write_report
+from tests.conftest import BROWSER
 
 from . import samples
 from .large import HOSTILE
-from .test_browser import CHROMIUM, browser, open_page, pixels_of  # noqa: F401 (fixtures)
+from .test_browser import pixels_of
 from .test_gallery import address, at, first, follow, large, shown, with_numbers  # noqa: F401 (fixtures)
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or chrome on this machine")
+pytestmark = pytest.mark.needs(BROWSER, "playwright")
 CARD = "#viewer article"
 
 
@@ -35,13 +36,13 @@ def test_an_input_is_opened_by_its_tile_and_left_again(at):  # noqa: F811
     assert opened(page) == f"item-{order[3]}" and address(page) == f"#item-{order[3]}?sort=-confidence"
     assert page.locator("#viewer .place").inner_text() == "4 of 131"
     page.keyboard.press("Escape")
-    page.wait_for_function("location.hash === '#gallery?sort=-confidence'")
+    page.wait_for_url(lambda url: url.endswith("#gallery?sort=-confidence"))
     assert page.locator("#viewer:visible").count() == 0
     assert page.evaluate("document.activeElement.dataset.number") == str(order[3])
     page.locator("#tiles a").nth(5).click()
     wait_for(page, order[5])
     page.go_back()
-    page.wait_for_function("!document.getElementById('viewer').open")
+    page.wait_for_selector("#viewer:not([open])", state="attached")
     page.go_forward()
     wait_for(page, order[5])
     page.locator("#viewer button[name=close]").click()
@@ -77,7 +78,7 @@ def test_an_address_opens_an_input_that_filters_leave_out(at, large):  # noqa: F
     assert page.locator(f"{CARD} h3").inner_text() == item["name"]
     assert page.locator("#viewer .place").inner_text() == "not among the inputs shown"
     page.keyboard.press("j")
-    page.wait_for_function(f"!document.querySelector('#viewer #item-{number}')")
+    page.wait_for_selector(f"#viewer #item-{number}", state="detached")
     assert page.locator("#viewer .place").inner_text().startswith("1 of")
     follow(page, "#item-20")  # which failed
     assert "There is no input 20" in page.locator("#viewer .held").inner_text()
@@ -106,7 +107,7 @@ def three_maps():
     return report
 
 
-def test_scales_of_maps(open_page):  # noqa: F811
+def test_scales_of_maps(open_page):
     report = three_maps()
     page = open_page(report)
     follow(page, "#item-1")
@@ -133,7 +134,7 @@ def test_scales_of_maps(open_page):  # noqa: F811
     assert page.locator("select[name=scale]").input_value() == "run" and page.told == []
 
 
-def test_overlays_of_any_strength(open_page):  # noqa: F811
+def test_overlays_of_any_strength(open_page):
     report = samples.report(2)
     page = open_page(report)
     follow(page, "#item-1")
@@ -149,14 +150,14 @@ def test_overlays_of_any_strength(open_page):  # noqa: F811
     assert opened(page) == "item-1"  # an arrow moves the slider here
 
 
-def test_the_card_of_a_small_run_goes_back_to_its_place(open_page):  # noqa: F811
+def test_the_card_of_a_small_run_goes_back_to_its_place(open_page):
     page = open_page(samples.report(5))
     page.locator("#tiles a").nth(2).click()
     wait_for(page, 2)
     page.keyboard.press("j")
     wait_for(page, 3)
     page.keyboard.press("Escape")
-    page.wait_for_function("location.hash === '#gallery'")
+    page.wait_for_url(lambda url: url.endswith("#gallery"))
     ids = page.locator("#items > article").evaluate_all("all => all.map(one => one.id)")
     assert ids == [f"item-{n}" for n in range(5)]
 
@@ -194,7 +195,7 @@ def test_the_browser_runs_nothing_that_is_smuggled_in(at, large, tmp_path):  # n
     assert len(refused) >= 5
 
 
-def test_an_address_alone_shows_the_card_from_its_top(browser, tmp_path):  # noqa: F811
+def test_an_address_alone_shows_the_card_from_its_top(browser, tmp_path):
     """The browser scrolls to what the address names, too."""
     page = browser.new_page(viewport={"width": 1280, "height": 500})
     page.goto(write_report(tmp_path, samples.report(12)).as_uri() + "#item-7")
