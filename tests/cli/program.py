@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -44,6 +45,19 @@ def run_apart(*arguments, **environment):
     """Run a command in a process of its own."""
     done = subprocess.run(command(*arguments), capture_output=True, text=True, env=environ(**environment), timeout=120)
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def started(*arguments):
+    """A process of its own that runs a command, and that signals reach."""
+    return subprocess.Popen(
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environ(),
+        # A shell that runs the tests in the background has them ignore Ctrl-C, and what they start as well.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def command(*arguments):

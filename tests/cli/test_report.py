@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
 import time
 
 import numpy as np
@@ -14,7 +13,17 @@ from onnx import numpy_helper
 from PIL import Image
 
 import onnxpath
-from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS, command, environ, run, run_apart, tree
+from tests.cli.program import (
+    CLASSES,
+    CNN,
+    IMAGES,
+    ONE_IMAGE,
+    PREPROCESS,
+    run,
+    run_apart,
+    started,
+    tree,
+)
 from tests.conftest import BROWSER, CHROMIUM, QUIET
 from tests.models import SAMPLES, input_name, mlp, parse, relative, sample, sample_images
 from tests.models import run as run_model
@@ -264,15 +273,7 @@ def test_a_report_that_is_stopped_leaves_no_page(tmp_path, number, code):
     (tmp_path / "in").mkdir()
     np.save(tmp_path / "in" / "many.npy", np.repeat(sample_images(), 4000, 0))
     arguments = ["report", CNN, tmp_path / "in", "--preprocess", PREPROCESS, "-o", tmp_path / "out"]
-    process = subprocess.Popen(
-        command(*arguments),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environ(),
-        # A shell that runs the tests in the background has them ignore Ctrl-C, and what they start as well.
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
-    )
+    process = started(*arguments)
     try:
         until = time.monotonic() + 60
         arrays = tmp_path / "out" / "arrays"

@@ -1,7 +1,6 @@
 """`onnxpath report --workers`: a run that is stopped or killed takes its worker processes with it."""
 
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.program import CNN, IMAGES, PREPROCESS, command, environ, refused, run
+from tests.cli.program import CNN, IMAGES, PREPROCESS, refused, run, started
 from tests.models import sample_images
 
 CHILDREN = Path("/proc/self/task")
@@ -44,15 +43,7 @@ def test_no_worker_outlives_its_run(tmp_path, number, code):
     (tmp_path / "in").mkdir()
     np.save(tmp_path / "in" / "many.npy", np.repeat(sample_images(), 4000, 0))
     given = ["report", CNN, tmp_path / "in", "--preprocess", PREPROCESS, "--workers", 2, "-o", tmp_path / "out"]
-    process = subprocess.Popen(
-        command(*given),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environ(),
-        # A shell that runs the tests in the background has them ignore Ctrl-C, and what they start as well.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = started(*given)
     try:
         until(lambda: list((tmp_path / "out").glob("arrays/*/*.npz")) or process.poll() is not None)
         workers = children(process.pid)

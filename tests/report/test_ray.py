@@ -12,6 +12,7 @@ from onnxpath import progress
 from onnxpath.errors import InputError, JobError
 from onnxpath.report.engines import ray as engine
 from tests.models import FOLDER, sample
+from tests.report.crews import watched
 
 CNN, PREPROCESS = sample("digits_cnn"), FOLDER / "preprocess.toml"
 STORE = 100 * 2**20  # bytes: Ray would take a third of the memory
@@ -48,16 +49,7 @@ def cluster():
 
 @pytest.fixture
 def crews(monkeypatch):
-    """The crews that runs have, as they are made."""
-    made = []
-
-    class Watched(engine.Actors):
-        def __init__(self, *given):
-            super().__init__(*given)
-            made.append(self)
-
-    monkeypatch.setattr(engine, "Actors", Watched)
-    return made
+    return watched(monkeypatch, engine, "Actors")
 
 
 def test_a_killed_worker_loses_nothing(whole, cluster, tmp_path, crews, capsys):

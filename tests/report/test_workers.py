@@ -16,6 +16,7 @@ from onnxpath.report.job.lock import LOCK
 from onnxpath.report.workers import processes
 from onnxpath.report.workers.messages import portable
 from tests.models import FOLDER, sample
+from tests.report.crews import watched
 
 CNN, PREPROCESS = sample("digits_cnn"), FOLDER / "preprocess.toml"
 
@@ -37,16 +38,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def crews(monkeypatch):
-    """The crews that runs have, as they are made."""
-    made = []
-
-    class Watched(processes.Processes):
-        def __init__(self, *given):
-            super().__init__(*given)
-            made.append(self)
-
-    monkeypatch.setattr(local, "Processes", Watched)
-    return made
+    return watched(monkeypatch, local, "Processes")
 
 
 def all_gone(crew):
