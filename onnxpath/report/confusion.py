@@ -80,22 +80,24 @@ class Confusion:
 
     def classes(self) -> list[ClassAccuracy]:
         """Return all classes that are a label or were predicted, in order of their index."""
-        labels, predicted = Counter[int](), Counter[int]()
-        for (label, said), n in self.pairs.items():
-            labels[label] += n
-            predicted[said] += n
+        labels, predicted = self._counted(0), self._counted(1)
         return [self._class(index, labels[index], predicted[index]) for index in sorted(self.names)]
 
     def confused(self, most: int) -> list[Confused]:
         """Return the pairs of classes that are confused most often, most inputs first."""
-        labels = Counter[int]()
-        for (label, _), n in self.pairs.items():
-            labels[label] += n
+        labels = self._counted(0)
         wrong = sorted((-n, label, said) for (label, said), n in self.pairs.items() if label != said)
         return [
             Confused(label, self.names[label], said, self.names[said], -n, -n / labels[label])
             for n, label, said in wrong[:most]
         ]
+
+    def _counted(self, side: int) -> Counter[int]:
+        """Return the inputs by their labels (side 0), or by what was predicted (1)."""
+        found = Counter[int]()
+        for pair, n in self.pairs.items():
+            found[pair[side]] += n
+        return found
 
     def _class(self, index: int, inputs: int, predicted: int) -> ClassAccuracy:
         right = self.pairs[index, index]

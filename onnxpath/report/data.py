@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from onnxpath.report.balance import Conservation
 from onnxpath.report.class_overlap import ClassOverlap
-from onnxpath.report.figures import Figures, correct
+from onnxpath.report.figures import Figures
+from onnxpath.report.quantities import correct
 
 Shape = tuple[int | str | None, ...]
 

@@ -7,10 +7,11 @@ kind. What grows is a count for each pair of classes that is confused, and a few
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from onnxpath.report.confusion import Calibration, Confusion
+from onnxpath.report.quantities import QUANTITIES, correct
 from onnxpath.report.spread import Spread
 from onnxpath.report.strange import Strangest
 
@@ -19,24 +20,6 @@ if TYPE_CHECKING:
 
 MOST_EXAMPLES = 8
 """Inputs of each class whose raw arrays are remembered, for what is compared between classes."""
-
-
-def correct(item: Item) -> bool | None:
-    """Whether the first prediction is the label; None where one of them is not known."""
-    if item.label is None or item.label.index is None or not item.predictions:
-        return None
-    return item.predictions[0].index == item.label.index
-
-
-def _of_pathway(name: str) -> Callable[[Item], Any]:
-    return lambda item: getattr(item.pathway, name) if item.pathway else None
-
-
-QUANTITIES: dict[str, Callable[[Item], float | None]] = {
-    "confidence": lambda item: item.predictions[0].softmax if item.predictions else None,
-    **{name: _of_pathway(name) for name in ("kept", "density", "base_sparsity", "dead_fraction", "margin")},
-}
-"""Quantity -> its value for an input, None where it has none."""
 
 
 class Figures:

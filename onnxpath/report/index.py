@@ -9,13 +9,9 @@ from typing import Any
 
 from onnxpath.files import printable
 from onnxpath.report.data import ClassRef, Item
-from onnxpath.report.figures import correct
+from onnxpath.report.quantities import QUANTITIES, correct
 
 DIGITS = 5
-
-
-def _of_pathway(name: str) -> Callable[[Item], Any]:
-    return lambda item: getattr(item.pathway, name) if item.pathway else None
 
 
 COLUMNS: dict[str, Callable[[Item], Any]] = {
@@ -23,10 +19,7 @@ COLUMNS: dict[str, Callable[[Item], Any]] = {
     "class": lambda item: item.predictions[0] if item.predictions else None,
     "label": lambda item: item.label,
     "correct": correct,
-    "kept": _of_pathway("kept"),
-    "confidence": lambda item: item.predictions[0].softmax if item.predictions else None,
-    "margin": _of_pathway("margin"),
-    "density": _of_pathway("density"),
+    **{name: QUANTITIES[name] for name in ("kept", "confidence", "margin", "density")},
     "warnings": lambda item: len(item.warnings),
 }
 """Column -> its value for an item, or for a row of report.json with its fields as attributes."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from onnxpath.report.quantities import QUANTITIES, correct
+
 if TYPE_CHECKING:
     from onnxpath.report.data import Item
     from onnxpath.report.spread import Spread
@@ -45,14 +47,8 @@ class Kind:
     far: str = ""
 
 
-def _confidence(item: Item) -> float | None:
-    return item.predictions[0].softmax if item.predictions else None
-
-
 def _wrong(item: Item, seconds: float | None) -> float | None:
-    label = item.label.index if item.label else None
-    wrong = label is not None and item.predictions and item.predictions[0].index != label
-    return _confidence(item) if wrong else None
+    return QUANTITIES["confidence"](item) if correct(item) is False else None
 
 
 def _kept_margin(item: Item, seconds: float | None) -> float | None:
@@ -60,7 +56,7 @@ def _kept_margin(item: Item, seconds: float | None) -> float | None:
 
 
 def _density(item: Item, seconds: float | None) -> float | None:
-    return item.pathway.density if item.pathway else None
+    return QUANTITIES["density"](item)
 
 
 def _changed(item: Item, seconds: float | None) -> float | None:
@@ -70,7 +66,7 @@ def _changed(item: Item, seconds: float | None) -> float | None:
 KINDS: dict[str, Kind] = {
     "sure-wrong": Kind("Surest mistakes", "confidence", _wrong, True),
     "unsure-wrong": Kind("Most hesitant mistakes", "confidence", _wrong, False),
-    "unsure": Kind("Least confident", "confidence", lambda item, _: _confidence(item), False),
+    "unsure": Kind("Least confident", "confidence", lambda item, _: QUANTITIES["confidence"](item), False),
     "changed": Kind("Prediction changed by the pathway", "softmax of the target in the whole network", _changed, True),
     "margin": Kind("Barely kept by the pathway", "margin with the pathway alone", _kept_margin, False, "num"),
     "dense": Kind("Densest pathways", "density", _density, True, far="density"),
