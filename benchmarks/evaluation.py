@@ -18,7 +18,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,6 @@ class Network:
     preprocess: Preprocess
     sparsity: float
     images: str = "boxed"
-    sanity: dict[str, Any] = field(default_factory=lambda: {"draws": 1, "stages": 6})
 
 
 NETWORKS = {
@@ -231,7 +230,8 @@ def main() -> None:
             continue
         subject = subject_of(network, arguments.images, threads=arguments.threads, memory=MEMORY)
         methods, missing = methods_of(network)
-        found |= {"about": machine(), "rows": subject.rows, "missing": missing, "sparsity": network.sparsity}
+        rows = max(subject.rows, found.get("rows", 0))
+        found |= {"about": machine(), "rows": rows, "missing": missing, "sparsity": network.sparsity}
         measure(results, name, subject, methods, groups_of(network, subject.rows, arguments), arguments.out)
     if arguments.tables:
         print(tables(results))
@@ -239,7 +239,7 @@ def main() -> None:
 
 def groups_of(network: Network, rows: int, arguments: argparse.Namespace) -> list[Group]:
     """Return what is measured on a network, of the metrics that were asked for."""
-    sanity = Group(["cascading-randomisation"], network.sanity, arguments.sanity_images)
+    sanity = Group(["cascading-randomisation"], {}, arguments.sanity_images)
     degradation = Group(["lerf", "morf"], {"replace": "zero"}, min(rows, arguments.degradation_images or rows))
     groups = {
         "cifar": [degradation, sanity],
