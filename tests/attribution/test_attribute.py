@@ -1,6 +1,7 @@
 """What `attribute` takes and returns, whatever the method: batches, inputs of every layout, images, files, errors."""
 
 import json
+import weakref
 
 import numpy as np
 import onnx
@@ -9,10 +10,11 @@ import onnx.utils
 import pytest
 
 import onnxpath
-from onnxpath.attribution.methods import METHODS
+from onnxpath.attribution.methods import METHODS, pathway_gradient
 from onnxpath.attribution.methods.cam import CAMS
 from onnxpath.attribution.perturb import BLACK_BOX
 from onnxpath.errors import InputError, JobError, ModelError, OnnxPathError, UnknownName, UnsupportedOperator
+from onnxpath.pathway.trace import trace
 from onnxpath.rules.gradient import gradient
 from tests.models import SAMPLES, input_name, mlp, parse, real_input, relative, run, sample, sample_images
 
@@ -260,6 +262,20 @@ def test_unknown_methods_and_options():
         attribute(sample("digits_cnn"), x, method="integrated-gradients", steps=3)
     with pytest.raises(UnknownName, match="of method 'pathway-gradient' or selector 'neuron-mct' named 'n_step'"):
         attribute(sample("digits_cnn"), x, n_step=3)
+
+
+def test_masks_that_were_fed_are_not_held_until_the_last_row(monkeypatch):
+    alive = []
+
+    def watched(*given):
+        for part in trace(*given):
+            assert not any(held() for held in alive[:-1])
+            alive.append(weakref.ref(part))
+            yield part
+
+    monkeypatch.setattr(pathway_gradient, "trace", watched)
+    onnxpath.attribute(onnxpath.load(sample("digits_cnn"), memory=1 << 20), np.repeat(sample_images(), 4, axis=0))
+    assert len(alive) > 3
 
 
 @pytest.mark.parametrize(

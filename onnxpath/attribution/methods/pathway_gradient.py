@@ -40,11 +40,14 @@ def pathway_gradient(
     the result; activity: also count inactive neurons (dead fraction and base sparsity). The target is the unmasked
     network's class.
     """
-    runs = list(trace(model, feeds, target, selector, sparsity, scope, True, activity, options))
-    pathways = [pathway for run in runs for pathway in run.pathways]
+    found, logits, pathways = [], [], []
+    for run in trace(model, feeds, target, selector, sparsity, scope, True, activity, options):
+        found.append(run.gradients)
+        logits.append(run.logits)
+        pathways += run.pathways
     return Maps(
-        gather([run.gradients for run in runs]),
-        np.concatenate([run.logits for run in runs]),
+        gather(found),
+        np.concatenate(logits),
         pathways=pathways,
         notes=[f"{sparsity} allows a sparsity of {pathways[0].sparsity:.3f}"] if isinstance(sparsity, str) else [],
     )
