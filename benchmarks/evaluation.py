@@ -3,7 +3,7 @@
     python -m benchmarks.evaluation --network resnet20 --images 100         numbers into docs/results/evaluation.json
     python -m benchmarks.evaluation --network squeezenet --images 200       all boxed images, hours on 2 cores
     python -m benchmarks.evaluation --throughput                            cost beside plain forward passes
-    python -m benchmarks.evaluation --tables                                the tables of what is there
+    python -m benchmarks.evaluation --tables                                those numbers as tables in the pages beside
 
 What is there already for a network, metric and method, with as many images or more, is not measured again, so that a
 run that was stopped goes on. Needs the models and images that ONNXPATH_DATA names (default ../shared/data).
@@ -26,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.evaluation_masks import composites, strokes
+from benchmarks.evaluation_page import fill
 from benchmarks.evaluation_tables import METHODS_OF_THE_PAPERS, tables
 from benchmarks.evaluation_throughput import throughput
 from benchmarks.machine import machine
@@ -234,7 +235,10 @@ def main() -> None:
         found |= {"about": machine(), "rows": rows, "missing": missing, "sparsity": network.sparsity}
         measure(results, name, subject, methods, groups_of(network, subject.rows, arguments), arguments.out)
     if arguments.tables:
-        print(tables(results))
+        folder = arguments.out.parent
+        write_bytes(folder / "evaluation-tables.md", tables(results).encode())
+        page = folder / "evaluation.md"
+        write_bytes(page, fill(page.read_text(encoding="utf-8"), results).encode())
 
 
 def groups_of(network: Network, rows: int, arguments: argparse.Namespace) -> list[Group]:

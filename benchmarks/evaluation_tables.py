@@ -56,28 +56,34 @@ FEWER = " (first"
 """Follows a label whose method was measured on fewer images than the others."""
 
 
-def tables(results: dict[str, Any]) -> str:
-    """Return a table for each network and metric, and those that answer the papers' questions.
+HEAD = """# The experiments' tables
 
-    The best method is bold, those that are undecided against it are italic; ≈ stands by methods that are undecided
-    against the best baseline, and ▼ by those that are worse.
-    """
-    parts = []
+Written by `python -m benchmarks.evaluation --tables`; what they say is in [evaluation.md](evaluation.md), all numbers,
+one per image, are in [evaluation.json](evaluation.json).
+
+Each cell: mean over images [95 % bootstrap interval]. **Bold**: the best method; *italic*: undecided against it, by the
+paired difference; ≈: undecided against the best baseline; ▼: worse than that. Baselines are in brackets. In
+differences, what is decided is bold."""
+
+
+def tables(results: dict[str, Any]) -> str:
+    """Return the page of all tables: one for each network and metric, and those that answer the papers' questions."""
+    parts = [HEAD]
     for network, found in results.items():
         for metric, methods in found.get("cells", {}).items():
-            scores = _common(metric, methods)
+            scores = common(metric, methods)
             parts.append(f"### {network}: {metric}\n\n{_table(scores)}")
             if metric == "lerf":
-                parts.append(f"### {network}: the papers' order under LeRF\n\n{_pairs(scores, PAPERS_ORDER)}")
+                parts.append(f"### {network}: the papers' order under LeRF\n\n{pairs_table(scores, PAPERS_ORDER)}")
             if metric == "pointing-game":
                 pairs = [(s.method, CENTRE) for s in scores if s.variant == scores[0].variant and s.method != CENTRE]
-                parts.append(f"### {network}: hits against those of the centre point\n\n{_pairs(scores, pairs)}")
+                parts.append(f"### {network}: hits against those of the centre point\n\n{pairs_table(scores, pairs)}")
             if metric == "cascading-randomisation":
-                parts.append(f"### {network}: similarity while layers are randomised\n\n{_stages(methods)}")
-    return "\n\n".join(parts)
+                parts.append(f"### {network}: similarity while layers are randomised\n\n{stages_table(methods)}")
+    return "\n\n".join(parts) + "\n"
 
 
-def _common(metric: str, methods: dict[str, Any]) -> list[Score]:
+def common(metric: str, methods: dict[str, Any]) -> list[Score]:
     """Return the scores, methods before baselines; one that was measured on fewer images says so in its label."""
     images = max(cell["images"] for cell in methods.values())
     ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0])))
@@ -93,7 +99,7 @@ def _place(label: str) -> int:
     return next((place for place, start in enumerate(starts) if label.startswith(start)), len(starts))
 
 
-def _verdicts(scores: list[Score]) -> list[Score]:
+def verdicts(scores: list[Score]) -> list[Score]:
     """Return the scores judged; the best is one of those on all images, since other images are easier or harder."""
     whole = {(s.method, s.variant): s for s in judged([s for s in scores if FEWER not in s.method], SAMPLES, 0)}
     every = judged(scores, SAMPLES, 0)
@@ -101,7 +107,7 @@ def _verdicts(scores: list[Score]) -> list[Score]:
 
 
 def _table(found: list[Score]) -> str:
-    scores = _verdicts(found)
+    scores = verdicts(found)
     variants = list(dict.fromkeys(s.variant for s in scores))
     by_place = {(s.method, s.variant): s for s in scores}
     lines = [f"{len(scores[0].values)} images" + f"; {scores[0].better} is better" * bool(scores[0].better)]
@@ -111,13 +117,12 @@ def _table(found: list[Score]) -> str:
         "| --- |" + " --- |" * len(variants),
     ]
     for label, baseline in dict.fromkeys((s.method, s.baseline) for s in scores):
-        row = [_spelled(by_place.get((label, variant)), DECIMALS.get(scores[0].metric, 3)) for variant in variants]
-        name = f"({label})" if baseline else _named(label)
-        lines.append(f"| {name} | " + " | ".join(row) + " |")
+        row = [spelled(by_place.get((label, variant)), DECIMALS.get(scores[0].metric, 3)) for variant in variants]
+        lines.append(f"| {shown_as(label, baseline)} | " + " | ".join(row) + " |")
     return "\n".join(lines)
 
 
-def _pairs(scores: list[Score], pairs: Sequence[tuple[str, str]]) -> str:
+def pairs_table(scores: list[Score], pairs: Sequence[tuple[str, str]]) -> str:
     """Return the mean difference of each pair that was measured with its paired interval; what is decided is bold."""
     variants = list(dict.fromkeys(s.variant for s in scores))
     digits = DECIMALS.get(scores[0].metric, 3)
@@ -128,11 +133,17 @@ def _pairs(scores: list[Score], pairs: Sequence[tuple[str, str]]) -> str:
         row = []
         for variant in variants:
             a, b = (_found(scores, variant, label) for label in pair)
-            gap = paired(values_of(a), values_of(b), SAMPLES, 0)
-            mark = "" if gap.low <= 0 <= gap.high else "**"
-            row.append(f"{mark}{gap.mean:+.{digits}f}{mark} [{gap.low:+.{digits}f}, {gap.high:+.{digits}f}]")
-        lines.append(f"| {_named(a.method)} − {_named(b.method)} | " + " | ".join(row) + " |")
+            row.append(difference(a, b, digits))
+        lines.append(f"| {named(a.method)} − {named(b.method)} | " + " | ".join(row) + " |")
     return "\n".join(lines)
+
+
+def difference(a: Score, b: Score, digits: int, scale: float = 1.0) -> str:
+    """Return the mean of a − b with its paired interval, bold where it is decided."""
+    gap = paired(values_of(a), values_of(b), SAMPLES, 0)
+    mark = "" if gap.low <= 0 <= gap.high else "**"
+    mean, low, high = (f"{scale * value:+.{digits}f}" for value in (gap.mean, gap.low, gap.high))
+    return f"{mark}{mean}{mark} [{low}, {high}]"
 
 
 def _found(scores: list[Score], variant: str, label: str) -> Score:
@@ -141,18 +152,24 @@ def _found(scores: list[Score], variant: str, label: str) -> Score:
     return min(fitting, key=lambda s: s.method != label)
 
 
-def _stages(methods: dict[str, Any]) -> str:
+def stages_table(methods: dict[str, Any]) -> str:
     """Return |Spearman| and SSIM at every stage, from the last layer to all of them."""
     shown = ("spearman-absolute", "ssim")
     ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0])))
     lines = ["| method | " + " | ".join(shown) + " |", "| --- |" + " --- |" * len(shown)]
     for label, cell in ordered:
         curves = [" ".join(f"{v:.2f}" for v in cell["variants"][name]["curve"][1:]) for name in shown]
-        lines.append(f"| {_named(label)} | " + " | ".join(curves) + " |")
+        lines.append(f"| {named(label)} | " + " | ".join(curves) + " |")
     return "\n".join(lines)
 
 
-def _named(label: str) -> str:
+def shown_as(label: str, baseline: bool) -> str:
+    """Return what a row is called: baselines in brackets."""
+    return f"({label})" if baseline else named(label)
+
+
+def named(label: str) -> str:
+    """Return a method's name as in the papers."""
     plain, few, images = label.partition(FEWER)
     name = next((name for start, name in NAMES.items() if plain.startswith(start)), plain)
     return name.replace("lrp:composite=", "LRP ") + few + images
@@ -173,9 +190,11 @@ def _scores(metric: str, label: str, cell: dict[str, Any], images: int) -> list[
     return found
 
 
-def _spelled(score: Score | None, digits: int) -> str:
+def spelled(score: Score | None, digits: int, bounds: bool = True) -> str:
+    """Return a mean with its verdicts, and with its interval if wanted."""
     if score is None or not score.rows:
         return "n/a"
     mark = MARKS[score.against_best]
     beside = {"better": "", "undecided": " ≈", "worse": " ▼", "": ""}[score.against_baseline]
-    return f"{mark}{score.mean:.{digits}f}{mark} [{score.low:.{digits}f}, {score.high:.{digits}f}]{beside}"
+    between = f" [{score.low:.{digits}f}, {score.high:.{digits}f}]" if bounds else ""
+    return f"{mark}{score.mean:.{digits}f}{mark}{between}{beside}"
