@@ -8,9 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from onnxpath.attribution.registry import logits_of
 from onnxpath.evaluation.explanation import Explanation
 from onnxpath.evaluation.metrics import METRICS
-from onnxpath.evaluation.subject import Subject, forward
+from onnxpath.evaluation.subject import Subject
 from onnxpath.runtime.model import load
 
 GOAL = 1.3
@@ -63,5 +64,5 @@ def _plain(subject: Subject, copies: np.ndarray, size: int) -> None:
     while rows < len(copies):
         batch = batches[(rows // size) % len(batches)]
         part = batch[: len(copies) - rows]
-        forward(subject.model, subject.target, {subject.source: part})
+        logits_of(subject.model, {subject.source: part}, subject.target)
         rows += len(part)

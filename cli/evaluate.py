@@ -211,7 +211,7 @@ def _subject(
     boxes, masks = job.options["boxes"], job.options["masks"]
     if masks is not None and len(masks) != len(job.items):
         raise InputError(f"there are {len(masks)} masks and {len(job.items)} inputs; give one for each, in order")
-    pictures = next(iter(x.values())).ndim == 4
+    pictures = job.model.wrt is None and next(iter(x.values())).ndim == 4
     channels = "last" if pictures and job.preprocess.layout == "NHWC" else None
     return Subject.of(
         job.model,

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from onnxpath.attribution.by_source import by_source
-from onnxpath.attribution.registry import Function, Maps, method
+from onnxpath.attribution.registry import Function, Maps, logits_of, method
 from onnxpath.errors import InputError, ModelError
 from onnxpath.graph.embeddings import embeddings
 from onnxpath.graph.ir import is_float, numpy_dtype
@@ -60,7 +60,7 @@ class Probe:
         """Run the rows as they are. what: the method's name; floats: perturb float tensors only, never ids."""
         model, feeds, names = _begun(model, feeds, floats)
         program = Setup.of(model, target, layers=()).forward()
-        logits = np.concatenate([program.run(p)[LOGITS][: r.stop - r.start] for p, r in model.batches(feeds)])
+        logits = logits_of(model, feeds, target)
         _check_answers(logits, "an input")
         fixed = target.fixed(logits)
         return cls(model, program, feeds, names, fixed, logits, fixed.score(logits), len(logits), what)

@@ -39,8 +39,8 @@ def evaluate(
     target, output, wrt: as in `attribute`, the target staying the class of the unperturbed network. labels: int [N],
     only rows that the model predicts so are used; boxes: for each row [k, 4] as x0, y0, x1, y1 in pixels of the input;
     masks: bool [N, H, W], default the inside of the boxes; channels: "first" | "last" | "none", where channels are in a
-    row, default first for rows of three axes or more; seed: of all that is drawn; samples: of the bootstrap; options:
-    of the metrics, each of which takes those that it knows.
+    row, default first for rows of three axes or more, last for computed ones of two; seed: of all that is drawn;
+    samples: of the bootstrap; options: of the metrics, each of which takes those that it knows.
     Raises InputError, UnknownName before work starts; methods that cannot run are listed in the result.
     """
     check_names(methods, metrics, options)

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from onnxpath.attribution.registry import logits_of
 from onnxpath.errors import InputError, unknown
 from onnxpath.evaluation.replacement import REPLACEMENTS, Fill
-from onnxpath.evaluation.subject import Subject, forward
+from onnxpath.evaluation.subject import Subject
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target
 
@@ -28,7 +29,7 @@ def degraded(
     for rows, steps, batch in _batches(subject, places, limits, fill, inserting):
         feeds = {k: v[rows] if v.ndim else v for k, v in subject.feeds.items() if k != subject.source}
         target = Target(subject.target.readout, subject.target.kind, subject.target.values[rows])
-        logits = forward(subject.model, target, {**feeds, subject.source: batch})
+        logits = logits_of(subject.model, {**feeds, subject.source: batch}, target)
         found[rows, steps] = read(score, logits, target)
     return found
 

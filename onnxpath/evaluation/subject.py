@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.registry import gradients
+from onnxpath.attribution.registry import begun_at_sources, logits_of
 from onnxpath.errors import InputError
 from onnxpath.evaluation.layout import Layout
-from onnxpath.pathway.programs import LOGITS, Setup
 from onnxpath.runtime.feeds import rows_of
 from onnxpath.runtime.model import Model, load
 from onnxpath.runtime.session import Array
@@ -57,17 +56,17 @@ class Subject:
         feeds = loaded.feeds(data)
         rows = rows_of(feeds)
         goal = resolve_target(loaded, target, rows, output)
-        computed = [name for name in loaded.sources if name not in feeds]
-        if computed:
-            feeds = {**feeds, **gradients(loaded, feeds, goal).sources}
-            loaded = loaded.beginning_at(computed)
         if len(loaded.sources) != 1:
             names = ", ".join(loaded.sources)
             raise InputError(f"evaluation perturbs one input, and the model has {names}; name one with wrt")
-        source = loaded.sources[0]
-        layout = Layout.of(feeds[source].shape[1:], channels or ("last" if computed else None))
-        logits = forward(loaded, goal, feeds)
-        subject = cls(loaded, feeds, source, goal.fixed(logits), logits, layout, output, seed=seed)
+        (source,) = loaded.sources
+        is_computed = source not in feeds
+        loaded, begun = begun_at_sources(loaded, feeds, goal)
+        row = begun[source].shape[1:]
+        # Embeddings and hidden states of tokens are [tokens, channels]; what a convolution makes is as inputs are.
+        layout = Layout.of(row, channels or ("last" if is_computed and len(row) == 2 else None))
+        logits = logits_of(loaded, begun, goal)
+        subject = cls(loaded, dict(begun), source, goal.fixed(logits), logits, layout, output, seed=seed)
         return subject.located(boxes, masks)
 
     def located(self, boxes: Sequence[Any] | None, masks: Any) -> Subject:
@@ -122,12 +121,6 @@ class Subject:
             boxes=None if self.boxes is None else [self.boxes[i] for i in rows],
             masks=None if self.masks is None else self.masks[rows],
         )
-
-
-def forward(model: Model, target: Target, feeds: dict[str, Array]) -> Array:
-    """Return the logits of all rows, run through the plain program in runs that fit the memory budget."""
-    program = Setup.of(model, target, layers=()).forward()
-    return np.concatenate([program.run(part)[LOGITS][: r.stop - r.start] for part, r in model.batches(feeds)])
 
 
 def _inside(boxes: list[Array], spatial: tuple[int, ...]) -> Array:

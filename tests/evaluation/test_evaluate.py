@@ -164,6 +164,15 @@ def test_a_model_of_token_ids_is_evaluated_on_its_embedding():
     assert not found.skipped
 
 
+@pytest.mark.parametrize("place, positions", [(0, 16 * 16), (-1, 32)], ids=["convolution", "vector"])
+def test_a_computed_tensor_has_its_channels_where_inputs_of_its_rank_have_them(place, positions):
+    layer = onnxpath.load(CNN).layers()[place]
+    subject = Subject.of(CNN, sample_images()[:2], wrt=[layer.name])
+    assert subject.layout.positions == positions
+    found = onnxpath.evaluate(CNN, sample_images()[:2], ["gradient"], ["deletion"], steps=(0, 50), wrt=[layer.name])
+    assert not found.skipped
+
+
 def test_other_inputs_stay_and_several_float_inputs_must_be_told_apart():
     rng = np.random.default_rng(0)
     text = "two (float[n, 4] a, float[n, 4] b) => (float[n, 3] y) { s = Mul(a, b); y = MatMul(s, W) }"

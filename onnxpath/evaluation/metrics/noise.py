@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from onnxpath.attribution.registry import logits_of
 from onnxpath.evaluation.explanation import Explanation
 from onnxpath.evaluation.perturbed import read
 from onnxpath.evaluation.registry import LOWER, Measured, metric
-from onnxpath.evaluation.subject import Subject, forward
+from onnxpath.evaluation.subject import Subject
 from onnxpath.runtime.session import Array
 
 
@@ -34,7 +35,7 @@ def infidelity(
         pushed = noise * spread * rng.standard_normal(subject.planes.shape)
         forecast[draw] = (pushed * relevance).sum((1, 2))
         moved = subject.with_x(subject.x - subject.layout.rows(pushed))
-        change[draw] = whole - read(score, forward(moved.model, moved.target, moved.feeds), moved.target)
+        change[draw] = whole - read(score, logits_of(moved.model, moved.feeds, moved.target), moved.target)
     return {"": Measured(_unexplained(forecast, change))}
 
 
