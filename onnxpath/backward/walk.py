@@ -85,7 +85,9 @@ def _total(op: Emitter, cotangents: Mapping[str, list[Tensor]], tensor: Tensor, 
         total = op.sum(parts)
     if isinstance(cotangents, dict):
         cotangents[tensor.name] = [total]
-    if tensor.shape is not None and static_shape(total) is None:
+    if tensor.shape is not None and static_shape(total) is None and not same_shape(total, tensor):
+        # What was not made here may stand elsewhere for a tensor of another shape: for what another branch makes.
+        total = total if op.made(total) else op.stand_in(total)
         total.shape = list(tensor.shape)
     return total
 
