@@ -28,8 +28,8 @@ def _rank(tensor: Tensor, node: Node) -> int:
     return len(tensor.shape)
 
 
-def _axis(node: Node, default: int, tensor: Tensor, key: str = "axis") -> int:
-    return int(node.attrs.get(key, default)) % max(1, _rank(tensor, node))
+def _axis(node: Node, default: int, tensor: Tensor) -> int:
+    return int(node.attrs.get("axis", default)) % max(1, _rank(tensor, node))
 
 
 def _constants(tensor: Tensor, node: Node) -> list[int]:
@@ -84,14 +84,12 @@ def _cumulative(node: Node, given: list[Axis]) -> list[Axis]:
 
 def _reduce(node: Node, given: list[Axis]) -> list[Axis]:
     rank, row = _rank(node.inputs[0], node), given[0]
-    if "axes" in node.attrs:
-        axes = node.attrs["axes"]
-    elif len(node.inputs) > 1 and node.inputs[1].name:
-        axes = _constants(node.inputs[1], node)
-    else:
-        axes = [] if node.attrs.get("noop_with_empty_axes") else list(range(rank))
     if node.op in ("ArgMax", "ArgMin"):
         axes = [node.attrs.get("axis", 0)]
+    else:
+        axes = _constants(node.inputs[1], node) if len(node.inputs) > 1 and node.inputs[1].name else []
+    if not axes and not node.attrs.get("noop_with_empty_axes"):
+        axes = list(range(rank))
     axes = [a % rank for a in axes]
     if row is None or row in axes:
         raise _mixed(node, "reduces over the rows")
@@ -184,15 +182,17 @@ def _pad(node: Node, given: list[Axis]) -> list[Axis]:
 
 def _matmul(node: Node, given: list[Axis]) -> list[Axis]:
     a, b = (_rank(t, node) for t in node.inputs)
-    out = _rank(node.outputs[0], node)
+    # A vector is a row on the left and a column on the right; its other axis is not in the output.
+    out = _rank(node.outputs[0], node) + (a == 1) + (b == 1)
     left = None if given[0] is None else given[0] - a
-    right = None if given[1] is None else given[1] - b
-    if left == -1 or right == -2 or (right == -1 and b == 1):
+    right = None if given[1] is None else given[1] - b - (b == 1)
+    if left == -1 or right == -2:
         raise _mixed(node, "sums over the rows")
     places = {p for p in (left, right) if p is not None}
     if len(places) != 1 or (left == -2 and right is not None) or (right == -1 and left is not None):
         raise _mixed(node, "pairs every row with every other")
-    return [out + places.pop()]
+    row = out + places.pop()
+    return [row - (a == 1 and row > out - 2)]
 
 
 def _gemm(node: Node, given: list[Axis]) -> list[Axis]:

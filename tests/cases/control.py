@@ -33,7 +33,7 @@ CASES = [
         case(f"If/nested, {c} {d}", NESTED, c=fed(c), d=fed(d), x=real(2, 3), w=real(3), v=weight(2, 3))
         for c, d in ((True, True), (True, False), (False, True))
     ),
-    *(case(f"If/branches of different shapes, {c}", SHAPES, c=fed(c), x=real(3), v=constant([1.0])) for c in (True, False)),
+    *(case(f"If/branches of two shapes, {c}", SHAPES, c=fed(c), x=real(3), v=constant([1.0])) for c in (True, False)),
     case("If/known condition", NESTED, c=constant(True), d=fed(False), x=real(2, 3), w=real(3), v=weight(2, 3)),
     case("If/constants in branches", CONSTANT, c=fed(True), x=real(3), w=real(3)),
     case("If/the other branch of constants", CONSTANT, c=fed(False), x=real(3), w=real(3)),

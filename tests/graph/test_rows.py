@@ -18,6 +18,17 @@ CARRIED = {
     "softmax of the transposed": "t = Transpose<perm=[1, 0]>(x) s = Softmax<axis=0>(t) y = Transpose<perm=[1, 0]>(s)",
     "mean over classes": "a = Constant<value_ints=[1]>() y = ReduceMean<keepdims=0>(x, a)",
     "matrix": "w = Constant<value=float[4,2] {1,2,3,4,5,6,7,8}>() y = MatMul(x, w)",
+    "matrix by a vector": (
+        "w = Constant<value_floats=[1.0, 2.0, 3.0, 4.0]>() a = Constant<value_ints=[1]>() "
+        "p = MatMul(x, w) y = Unsqueeze(p, a)"
+    ),
+    "vector by matrices": (
+        "w = Constant<value_floats=[2.0]>() a = Constant<value_ints=[1]>() u = Unsqueeze(x, a) y = MatMul(w, u)"
+    ),
+    "vector by a matrix of columns": (
+        "w = Constant<value_floats=[1.0, 2.0, 3.0, 4.0]>() a = Constant<value_ints=[1]>() "
+        "t = Transpose<perm=[1, 0]>(x) p = MatMul(w, t) y = Unsqueeze(p, a)"
+    ),
     "gemm": "w = Constant<value=float[4,2] {1,2,3,4,5,6,7,8}>() y = Gemm(x, w)",
     "reshape with rows first": "s = Constant<value_ints=[0, 2, 2]>() y = Reshape(x, s)",
     "unsqueezed in front": (
@@ -32,6 +43,13 @@ CARRIED = {
 MIXED = {
     "softmax over rows": "y = Softmax<axis=0>(x)",
     "mean over rows": "a = Constant<value_ints=[0]>() m = ReduceMean<keepdims=1>(x, a) y = Sub(x, m)",
+    "mean over all axes, which are none": (
+        "a = Constant<value=int64[0] {}>() m = ReduceMean<keepdims=1>(x, a) y = Sub(x, m)"
+    ),
+    "softmax over what a vector makes of rows": (
+        "w = Constant<value_floats=[1.0, 2.0, 3.0, 4.0]>() a = Constant<value_ints=[1]>() "
+        "p = MatMul(x, w) s = Softmax<axis=0>(p) u = Unsqueeze(s, a) y = Mul(x, u)"
+    ),
     "every row with every other": "t = Transpose<perm=[1, 0]>(x) y = MatMul(x, t)",
     "sum over rows": "t = Transpose<perm=[1, 0]>(x) g = MatMul(t, x) y = MatMul(x, g)",
     "running sum over rows": "a = Constant<value=int64 {0}>() y = CumSum(x, a)",
