@@ -65,7 +65,7 @@ def plan(graph: Graph, layers: Sequence[NeuronLayer], masks: Mapping[str, np.nda
         while channels:
             part = Removal()
             try:
-                from_producer(graph.tensor(layer.name), channels, part)
+                from_producer(graph, graph.tensor(layer.name), channels, part)
                 to_consumers(graph, graph.tensor(layer.name), channels, off, part)
                 whole.add(part)
                 break
@@ -81,13 +81,13 @@ def off_channels(mask: np.ndarray, axis: int) -> Channels:
     return frozenset(off if kept.any() else off[1:])
 
 
-def from_producer(tensor: Tensor, channels: Channels, part: Removal) -> None:
+def from_producer(graph: Graph, tensor: Tensor, channels: Channels, part: Removal) -> None:
     """Take the channels out of what makes them: a convolution or a product, and activations behind it."""
     part.layers.setdefault(tensor.name, set()).update(channels)
     node = tensor.inputs[0]
     while node.op in ELEMENTWISE:
         source = node.inputs[0]
-        if len(source.outputs) != 1 or not source.inputs:
+        if not read_once(graph, source) or not source.inputs:
             raise Stays
         node = source.inputs[0]
     axis = {"Conv": 0, "MatMul": 1, "Gemm": 0 if node.attrs.get("transB", 0) else 1}.get(node.op)
@@ -96,6 +96,11 @@ def from_producer(tensor: Tensor, channels: Channels, part: Removal) -> None:
     part.cut(node.inputs[1], axis, channels)
     if len(node.inputs) > 2 and node.inputs[2].name:
         cut_bias(node.inputs[2], channels, part)
+
+
+def read_once(graph: Graph, tensor: Tensor) -> bool:
+    """Return whether one node alone reads a tensor, and the model does not put it out."""
+    return len(tensor.outputs) == 1 and all(tensor is not output for output in graph.outputs)
 
 
 def cut_bias(bias: Tensor, channels: Channels, part: Removal) -> None:
@@ -160,7 +165,7 @@ def through_depthwise(graph: Graph, node: Node, channels: Channels, off: Mapping
     weight = static_shape(node.inputs[1])
     if weight is None or weight[0] != node.attrs["group"] or weight[1] != 1:
         raise Stays
-    layer = next((t for t in behind(node.outputs[0]) if t.name in off), None)
+    layer = next((t for t in behind(graph, node.outputs[0]) if t.name in off), None)
     if layer is None:
         raise Stays
     if not channels <= off[layer.name]:
@@ -173,10 +178,10 @@ def through_depthwise(graph: Graph, node: Node, channels: Channels, off: Mapping
     to_consumers(graph, layer, channels, off, part)
 
 
-def behind(tensor: Tensor) -> Iterator[Tensor]:
+def behind(graph: Graph, tensor: Tensor) -> Iterator[Tensor]:
     """Yield a tensor and what activations that alone read it make of it."""
     yield tensor
-    while len(tensor.outputs) == 1 and tensor.outputs[0].op in ELEMENTWISE:
+    while read_once(graph, tensor) and tensor.outputs[0].op in ELEMENTWISE:
         tensor = tensor.outputs[0].outputs[0]
         yield tensor
 

@@ -101,6 +101,21 @@ def test_channels_that_are_off_are_removed(name):
     assert weights(made) <= weights(model) and facts(made)["parameters"].startswith(f"{weights(made)} of ")
 
 
+@pytest.mark.parametrize(("name", "output", "left"), [("chain", "c", 5), ("chain", "d", 5), ("depthwise", "w", 5)])
+def test_what_the_model_puts_out_keeps_its_channels(name, output, left):
+    """A convolution whose values are an output of the model, beside the activation that reads them."""
+    model = network(name)
+    model.graph.output.append(onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None))
+    x = RNG.normal(size=(2, 3, 8, 8)).astype(np.float32)
+    pathway = onnxpath.critical_pathway(model, x[:1], sparsity=0.3)[0]
+    for mask in pathway.masks.values():
+        mask[:3], mask[3:] = True, False
+    made = pathway_model(model, pathway)
+    found = run(made, {"x": x})
+    np.testing.assert_allclose(found["y"], masked(model, pathway, x), rtol=1e-4, atol=1e-4)
+    assert found[output].shape[1] == 8 and removed(made) == left
+
+
 def test_a_layer_that_is_off_keeps_one_channel():
     model = network("chain")
     x = RNG.normal(size=(2, 3, 8, 8)).astype(np.float32)
