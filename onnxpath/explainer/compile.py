@@ -19,10 +19,11 @@ from onnxpath.explainer.opset import at_opset
 from onnxpath.explainer.picture import OVERLAY, check_picture, picture_input
 from onnxpath.explainer.picture import overlay as laid_over
 from onnxpath.explainer.weights import weights_inside
-from onnxpath.graph.ir import Tensor, replace_uses
+from onnxpath.graph.ir import Tensor, numpy_dtype, replace_uses
 from onnxpath.graph.query import require_path
 from onnxpath.pathway.programs import Setup
 from onnxpath.runtime.model import Model, load
+from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
 
 ATTRIBUTION = "attribution"
@@ -91,12 +92,18 @@ def check_exportable(method: Method) -> None:
 
 
 def resolved(model: Model, target: Any, output: str | None) -> int | None:
-    """Return the entry that is explained, -1 for the prediction, None where the file is to ask for it."""
+    """Return the entry that is explained, -1 for the prediction, None where the file is to ask for it.
+
+    Raises UnknownName; InputError for an entry that is not there, and for a cotangent.
+    """
     if isinstance(target, str):
         if target not in TARGETS:
             raise unknown("target", [target], [*TARGETS, "an index"])
         return None if target == "input" else -1
-    return int(resolve_target(model, [target] if isinstance(target, tuple) else target, 1, output).values[0])
+    goal = resolve_target(model, [target] if isinstance(target, tuple) else target, 1, output)
+    if goal.kind != TARGET:
+        raise InputError("a file explains one entry of the output; `gradient_graph` writes one that takes a cotangent")
+    return int(goal.values[0])
 
 
 def rows_of(spelling: Spelling, entry: int) -> Tensor:
@@ -113,10 +120,23 @@ def fill_in(spelling: Spelling, method: Method, options: Mapping[str, Any]) -> N
         values = by_source(spelling.sources, options.get(option), 0)
         for name, tensor in spelling.fed[option].items():
             source = spelling.graph.tensor(name)
-            array = np.asarray(values[name])
-            if array.ndim and array.ndim == len(source.shape) and array.shape[0] != 1:
-                raise InputError(f"`{option}` of a file is for one row; {array.shape[0]} were given for '{name}'")
+            array = one_row(option, values[name], source)
             take_in(spelling, tensor, op.Expand(op.like(array, source), op.shape_of(source)))
+
+
+def one_row(option: str, given: Any, source: Tensor) -> Array:
+    """Return an option's values for a row of a source; InputError where they are no numbers, or do not fit it."""
+    try:
+        array = np.asarray(given, numpy_dtype(source))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"`{option}` of '{source.name}' must be numbers: {error}") from error
+    sizes = [1, *source.shape[1:]]
+    pairs = zip(reversed(array.shape), reversed(sizes), strict=False)
+    if array.ndim > len(sizes) or any(isinstance(n, int) and given not in (1, n) for given, n in pairs):
+        raise InputError(f"`{option}` of a file is for one row of '{source.name}' {sizes}; {array.shape} was given")
+    if not np.isfinite(array).all():
+        raise InputError(f"`{option}` of '{source.name}' holds NaN or Inf")
+    return array
 
 
 def take_in(spelling: Spelling, fed: Tensor, value: Tensor) -> None:
@@ -126,8 +146,13 @@ def take_in(spelling: Spelling, fed: Tensor, value: Tensor) -> None:
 
 
 def take_pictures(spelling: Spelling, preprocess: Preprocess, maps: Mapping[str, Tensor]) -> None:
-    """Let the file take pictures instead of the model's input, and lay the maps, where given, over them."""
+    """Let the file take pictures instead of the model's input, and lay the map, where given, over them.
+
+    Raises InputError where the map is not of the picture.
+    """
     (x,) = spelling.graph.inputs[:1]
+    if wrong := [name for name in maps if name != x.name]:
+        raise InputError(f"an overlay lies over the picture '{x.name}', and the map is of '{wrong[0]}'; leave it out")
     seen, shown = picture_input(spelling.op, x, preprocess)
     for tensor in maps.values():
         spelling.also[OVERLAY] = laid_over(spelling.op, tensor, shown, 1 if preprocess.layout == "NCHW" else 3)

@@ -107,8 +107,21 @@ def test_baselines_are_in_the_file():
     )
     wanted = onnxpath.attribute(sample("digits_cnn"), x, method="integrated-gradients", baselines=start, n_steps=5)
     assert relative(found["attribution"], wanted.values) <= SAME
-    with pytest.raises(InputError, match="`baselines` of a file is for one row; 2 were given for 'image'"):
-        onnxpath.compile(sample("digits_cnn"), "integrated-gradients", baselines=np.zeros((2, 1, 16, 16)))
+
+
+@pytest.mark.parametrize(
+    ("baselines", "text"),
+    [
+        (np.zeros((2, 1, 16, 16)), r"for one row of 'image' \[1, 1, 16, 16\]; \(2, 1, 16, 16\) was given"),
+        (np.zeros((1, 1, 7, 7)), r"\(1, 1, 7, 7\) was given"),
+        (np.zeros((3, 1, 1, 16, 16)), r"\(3, 1, 1, 16, 16\) was given"),
+        (np.nan, "`baselines` of 'image' holds NaN or Inf"),
+        ("grey", "`baselines` of 'image' must be numbers"),
+    ],
+)
+def test_baselines_that_fit_no_row(baselines, text):
+    with pytest.raises(InputError, match=text):
+        onnxpath.compile(sample("digits_cnn"), "integrated-gradients", baselines=baselines)
 
 
 def test_several_sources_have_several_maps():
@@ -153,6 +166,7 @@ def test_what_explained_it_is_in_the_metadata():
         ({"method": "gradeint"}, UnknownName, "did you mean 'gradient'"),
         ({"method": "gradient", "target": "predicton"}, UnknownName, "did you mean 'prediction'"),
         ({"method": "gradient", "target": 10}, InputError, "target 10 is out of range"),
+        ({"method": "gradient", "target": np.ones((1, 10), np.float32)}, InputError, "explains one entry"),
         ({"method": "gradient", "steps": 3}, UnknownName, "no option of method 'gradient' named 'steps'"),
         ({"method": "pathway-gradient", "selector": "random"}, UnknownName, "need the host"),
         ({"method": "pathway-gradient", "sparsity": 2}, InputError, "sparsity is the fraction"),

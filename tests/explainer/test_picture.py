@@ -13,7 +13,7 @@ from tests.explainer.test_compile import run
 from tests.models import parse, relative, sample
 
 PICTURES = {"square": skimage.data.astronaut()[::2, ::2], "wide": skimage.data.coffee()[::2, ::2]}
-CHANNELS = {"RGB": 3, "BGR": 3, "L": 1}
+LAYER = "/Relu_output_0"
 
 
 def network(layout="NCHW", channels=3, sides=("h", "w"), dtype="float"):
@@ -109,6 +109,15 @@ def test_preprocessing_of_another_model(settings, text):
 def test_an_overlay_without_a_picture():
     with pytest.raises(InputError, match="an overlay needs the picture"):
         onnxpath.compile(sample("digits_cnn"), overlay=True)
+
+
+@pytest.mark.parametrize(
+    "given", [{"method": "gradient", "wrt": [LAYER]}, {"method": "layer-activation", "layer": LAYER}]
+)
+def test_an_overlay_of_a_layers_map(given):
+    with pytest.raises(InputError, match=f"over the picture 'image', and the map is of '{LAYER}'"):
+        preprocess = Preprocess(color="L", resize=(16, 16))
+        onnxpath.compile(sample("digits_cnn"), preprocess=preprocess, overlay=True, **given)
 
 
 def test_preprocessing_of_what_is_no_picture():
