@@ -22,8 +22,7 @@ def weights_inside(model: onnx.ModelProto) -> onnx.ModelProto:
         if any(p.key == "onnxpath.role" and p.value == PATH for p in node.metadata_props) and node.op_type == "Loop":
             body = next(a.g for a in node.attribute if a.name == "body")
             inside |= take_in(body, outer, node.name)
-    read = {name for node in model.graph.node for name in node.input} | {o.name for o in model.graph.output}
-    read |= {name for node in model.graph.node for inner in every_inner(node) for name in inner}
+    read = {name for node in every_node(model.graph) for name in node.input} | {o.name for o in model.graph.output}
     for name in inside - read:
         model.graph.initializer.remove(outer[name])
     return model
@@ -43,9 +42,3 @@ def take_in(body: onnx.GraphProto, outer: dict[str, onnx.TensorProto], prefix: s
         copy.CopyFrom(outer[name])
         copy.name = new
     return set(taken)
-
-
-def every_inner(node: onnx.NodeProto) -> list[list[str]]:
-    """Return what the nodes in a node's subgraphs read."""
-    graphs = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
-    return [list(inner.input) for graph in graphs for inner in every_node(graph)]
