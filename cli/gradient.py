@@ -18,7 +18,7 @@ def gradient(
         list[str] | None,
         Option(
             "--wrt",
-            help="Tensor to differentiate by (repeatable). Default every float input, or the embedding of token ids.",
+            help="Tensor to differentiate by (repeatable). Default every float input, or integers' embedding or cast.",
         ),
     ] = None,
     of: Annotated[

@@ -75,7 +75,8 @@ SelectorOptions = Annotated[
 ]
 TokenizerFile = Annotated[Path | None, Option("--tokenizer", help="tokenizer.json that makes token ids of texts.")]
 Wrt = Annotated[
-    str | None, Option("--wrt", help="Tensor that maps are of; default the input, or the only embedding of token ids.")
+    str | None,
+    Option("--wrt", help="Tensor that maps are of; default the input, or of integers the only embedding or cast."),
 ]
 ClassNames = Annotated[Path | None, Option("--classes", help="Class names, one a line, in output order.")]
 Target = Annotated[int | None, Option("--target", help="Output entry to explain; default each input's largest.")]

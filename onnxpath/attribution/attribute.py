@@ -26,8 +26,8 @@ def attribute(
     model: path, bytes, ModelProto or loaded Model; x: [N, ...] array, list or dict of inputs; target: index, one per
     row, tuple, or a cotangent array; default each row's largest entry; method: a name in `onnxpath list methods`;
     output: the output explained, default the first float one, or any float tensor whose entries are targets then (a
-    neuron's map); wrt: tensors that get a map, default the float inputs, or
-    the only embedding of a model of token ids ([N, T, D]); options: the method's.
+    neuron's map); wrt: tensors that get a map, default the float inputs; without one the only embedding of token ids
+    ([N, T, D]), or what other integers (pixels) are cast to; options: the method's.
     Raises InputError, UnknownName, UnsupportedOperator.
     """
     chosen = METHODS.get(method)

@@ -30,10 +30,10 @@ def gradient_graph(
     """Return the model with one more input per output in `of` and one more output per tensor in `wrt`.
 
     model: path, bytes, ModelProto, Graph or Model. wrt: names of inputs, initializers or intermediate tensors;
-    default every float input, or the only embedding of a model of token ids. of: names of outputs; default every
-    float output. Each name in `of` gets an input `<prefix><name>`, the cotangent with the output's shape; each name
-    in `wrt` an output `<prefix><name>` with the vector-Jacobian product, of the tensor's shape. All inputs and
-    outputs of the model stay. provider: what the spelling is chosen for ("cpu" | "cuda"); the graph is standard ONNX
+    default every float input; without one the only embedding of token ids, or what other integers are cast to. of:
+    names of outputs; default every float output. Each name in `of` gets an input `<prefix><name>`, the cotangent with
+    the output's shape; each name in `wrt` an output `<prefix><name>` with the vector-Jacobian product, of the tensor's
+    shape. All inputs and outputs of the model stay. provider: what the spelling is chosen for ("cpu" | "cuda"); the graph is standard ONNX
     and runs anywhere. rules: "gradient" | "straight-through" (an estimate for quantised models); default what a Model
     was loaded with, else "gradient". Any other than "gradient" is written into the metadata of the result,
     `onnxpath.rules`.

@@ -1,4 +1,4 @@
-"""Models of token ids: where integers become vectors, and so where a gradient can begin."""
+"""Models without a float input: where ids become vectors, and pixels numbers, and so where a gradient can begin."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from onnxpath.graph.ir import Constant, Graph, Node, Tensor, is_float, is_variab
 
 PASS_ON = {"Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Clip", "Expand"}
 """Operators whose output holds the ids of their first input."""
+
+CASTS = {"Cast", "CastLike", "DequantizeLinear"}
+"""Operators that make floats of integers."""
 
 TABLES = {"Cast", "Identity", "DequantizeLinear"}
 """Operators through which a table may come."""
@@ -56,10 +59,22 @@ def embeddings(graph: Graph) -> list[Embedding]:
     return sorted(found.values(), key=lambda embedding: order.index(embedding.input))
 
 
-def default_sources(graph: Graph) -> list[str]:
-    """Return what to differentiate by where nobody says: the float inputs; without one, the only embedding.
+def casts(graph: Graph) -> list[str]:
+    """Return what the integer inputs are as floats, such as the pixels of a picture: one Cast or DequantizeLinear each.
 
-    Raises ModelError where a model has neither, or several embeddings, and lists them.
+    Empty unless every input is an integer one and has exactly one.
+    """
+    found: dict[str, list[str]] = {t.name: [] for t in graph.inputs}
+    for node in graph.nodes:
+        if node.op in CASTS and is_float(node.outputs[0]) and (source := _source(node.inputs[0])) is not None:
+            found.get(source.name, []).append(node.outputs[0].name)
+    return [made[0] for made in found.values()] if all(len(made) == 1 for made in found.values()) else []
+
+
+def default_sources(graph: Graph) -> list[str]:
+    """Return what to differentiate by where nobody says: the float inputs; without one, the only embedding or `casts`.
+
+    Raises ModelError where a model has none of these, or several embeddings, and lists them.
     """
     floats = [t.name for t in graph.inputs if is_float(t)]
     if floats:
@@ -67,6 +82,8 @@ def default_sources(graph: Graph) -> list[str]:
     found = embeddings(graph)
     if len(found) == 1:
         return [found[0].name]
+    if not found and (cast := casts(graph)):
+        return cast
     kinds = ", ".join(f"'{t.name}' ({t.dtype})" for t in graph.inputs)
     if found:
         raise ModelError(
@@ -74,8 +91,9 @@ def default_sources(graph: Graph) -> list[str]:
             "tables; name one or more of these tensors in `wrt`:\n" + "\n".join(f"  {e}" for e in found)
         )
     raise ModelError(
-        f"the model has no float input to differentiate by, and none of its inputs is looked up in a table: {kinds}; "
-        "name float tensors in `wrt` (`onnxpath inspect MODEL --tensors` lists them)"
+        "the model has no float input to differentiate by, and its inputs are neither looked up in a table "
+        f"nor each cast to float in one place: {kinds}; name float tensors in `wrt` "
+        "(`onnxpath inspect MODEL --tensors` lists them)"
     )
 
 
@@ -88,8 +106,8 @@ def named_sources(graph: Graph, wrt: Sequence[str]) -> list[str]:
 
 
 def beginnings(graph: Graph) -> list[str]:
-    """Return every tensor that a gradient may begin at: the float inputs, or all embeddings where there is none."""
-    return [t.name for t in graph.inputs if is_float(t)] or [e.name for e in embeddings(graph)]
+    """Return every tensor that a gradient may begin at: the float inputs, else all embeddings, else `casts`."""
+    return [t.name for t in graph.inputs if is_float(t)] or [e.name for e in embeddings(graph)] or casts(graph)
 
 
 def _table(node: Node) -> Tensor | None:

@@ -55,10 +55,10 @@ def load(
     "cuda"; memory: bytes that one run may hold, which sets how many rows go together; rules: what goes backwards in
     every program of the model, "gradient" | "straight-through" (an estimate for quantised models, named in every
     result); wrt: names of float tensors that attribution is about, inputs or computed ones whose first axis counts
-    rows, default the float inputs, or the only embedding of a model of token ids; threads: of one operator on the CPU,
-    default one per core; precision: of float32 products on CUDA, "float32" | "tf32" (factors rounded to 10 bits, named
-    in every result), on the CPU always "float32". A Model is returned as it is, or with another
-    `wrt`. Raises ModelError, UnsupportedOperator, ProviderError, UnknownName.
+    rows, default the float inputs; without one the only embedding of token ids, or what other integers (pixels) are
+    cast to; threads: of one operator on the CPU, default one per core; precision: of float32 products on CUDA,
+    "float32" | "tf32" (factors rounded to 10 bits, named in every result), on the CPU always "float32". A Model is
+    returned as it is, or with another `wrt`. Raises ModelError, UnsupportedOperator, ProviderError, UnknownName.
     """
     if isinstance(source, Model):
         same = wrt is None or list(wrt) == source.wrt
@@ -154,9 +154,9 @@ class Model(Shown):
 
     @cached_property
     def sources(self) -> list[str]:
-        """The tensors that attribution is about: `wrt`, else the float inputs, else the only embedding of the ids.
+        """The tensors that attribution is about: `wrt`, the float inputs, the only embedding or the casts of integers.
 
-        Raises ModelError where the model has no float input, and no embedding or several.
+        Raises ModelError where the model has none of these, or several embeddings.
         """
         return default_sources(self.graph) if self.wrt is None else self.wrt
 

@@ -108,7 +108,7 @@ def test_no_float_path(tmp_path, no_reading, verb):
     assert "no float path leads from x to y" in refused(tmp_path / "gradient.onnx", "gradient", path)
 
 
-def test_integer_input_has_pathways_and_maps_only_behind_a_table(tmp_path):
+def test_integer_input_has_pathways_and_maps_where_it_becomes_float(tmp_path):
     table, w = np.random.default_rng(0).normal(size=(2, 10, 10)).astype(np.float32)
     nodes = "e = Gather(table, ids); r = Relu(e); s = ReduceSum<keepdims = 0>(r, axes); y = MatMul(s, w)"
     text = f"m (int64[n, 5] ids) => (float[n, 10] y) {{ {nodes} }}"
@@ -116,9 +116,14 @@ def test_integer_input_has_pathways_and_maps_only_behind_a_table(tmp_path):
     np.save(tmp_path / "ids.npy", np.arange(10).reshape(2, 5))
     assert run("pathway", path, tmp_path / "ids.npy", "-o", tmp_path / "out").code == 0
     assert run("explain", path, tmp_path / "ids.npy", "-o", tmp_path / "maps").code == 0
-    counted = saved(tmp_path, parse("m (int64[n, 5] ids) => (float[n, 5] y) { f = Cast<to = 1>(ids); y = Relu(f) }"))
-    text = refuse(tmp_path, counted, "explain", inputs=tmp_path / "ids.npy")
-    assert "no float input to differentiate by, and none of its inputs is looked up in a table: 'ids' (int64)" in text
+    cast = "m (int64[n, 5] ids) => (float[n, 5] y) { f = Cast<to = 1>(ids); y = Relu(f) }"
+    for method in ("gradient", "rise"):
+        out = tmp_path / f"cast-{method}"
+        done = run("explain", saved(tmp_path, parse(cast)), tmp_path / "ids.npy", "--method", method, "-o", out)
+        assert done.code == 0, done.stderr
+    twice = cast.replace("y = Relu(f)", "g = Cast<to = 1>(ids); a = Relu(f); b = Sigmoid(g); y = Add(a, b)")
+    text = refuse(tmp_path, saved(tmp_path, parse(twice)), "explain", inputs=tmp_path / "ids.npy")
+    assert "neither looked up in a table nor each cast to float in one place: 'ids' (int64); name float tensors" in text
 
 
 def custom(domain, name="Warp"):

@@ -1,4 +1,4 @@
-"""Models of token ids: where the gradient begins, and what is explained."""
+"""Models of token ids and of other integers: where the gradient begins, and what is explained."""
 
 import numpy as np
 import pytest
@@ -139,7 +139,45 @@ def test_what_counts_as_a_look_up():
     graph = load_graph(parse(f"m (int64[n, 5] ids) => (float[n, 5, 6] e, int64 p) {{ {counted} }}",
                              one=np.int64(1), table=WEIGHTS["table"]))  # fmt: skip
     assert not embeddings(graph)
-    with pytest.raises(ModelError, match=r"none of its inputs is looked up in a table: 'ids' \(int64\)"):
+    with pytest.raises(
+        ModelError, match=r"neither looked up in a table nor each cast to float in one place: 'ids' \(int64\)"
+    ):
+        default_sources(graph)
+
+
+PIXELS = {
+    "Cast": "f = Cast<to = 1>(x); d = Div(f, scale)",
+    "CastLike": "f = CastLike(x, scale); d = Div(f, scale)",
+    "DequantizeLinear": "f = DequantizeLinear(x, step); d = Identity(f)",
+}
+
+
+@pytest.mark.parametrize("op", PIXELS)
+@pytest.mark.parametrize("method", ["gradient", "integrated-gradients"])
+def test_integers_that_are_cast_are_explained_as_floats(op, method):
+    """As a float network that is given the cast pixels."""
+    rest = "h = MatMul(d, w); r = Relu(h); y = MatMul(r, v)"
+    values = {"w": WEIGHTS["w"], "v": WEIGHTS["v"], "scale": np.float32(255), "step": np.float32(1 / 255)}
+    known = {name: value for name, value in values.items() if name in PIXELS[op] + rest}
+    x = RNG.integers(0, 256, (3, WIDTH)).astype(np.uint8)
+    model = parse(f"m (uint8[n, 6] x) => (float[n, 3] y) {{ {PIXELS[op]}; {rest} }}", **known)
+    result = attribute(model, x, target=1, method=method)
+    seen = x.astype(np.float32) * (values["step"] if op == "DequantizeLinear" else 1)
+    scale = 1 if op == "DequantizeLinear" else 255
+    plain = parse(
+        f"m (float[n, 6] f) => (float[n, 3] y) {{ d = Div(f, scale); {rest} }}",
+        w=WEIGHTS["w"], v=WEIGHTS["v"], scale=np.float32(scale),
+    )  # fmt: skip
+    assert list(result.maps) == ["f"]
+    np.testing.assert_allclose(
+        result.values, attribute(plain, seen, target=1, method=method).values, rtol=1e-4, atol=1e-7
+    )
+
+
+def test_integers_that_are_cast_twice_are_asked_for():
+    nodes = "f = Cast<to = 1>(x); g = Cast<to = 1>(x); a = Relu(f); b = Sigmoid(g); y = Add(a, b)"
+    graph = load_graph(parse(f"m (int64[n, 5] x) => (float[n, 5] y) {{ {nodes} }}"))
+    with pytest.raises(ModelError, match=r"nor each cast to float in one place: 'x' \(int64\); name float tensors"):
         default_sources(graph)
 
 

@@ -41,7 +41,7 @@ def rise(
     centred: False is the paper's map, without the mean: all of one sign, it mostly shows how often a place was kept. F
     is the target's logit, where the paper has its probability. Of several inputs each has masks of its own. Only runs
     the model.
-    Raises InputError, ModelError (no float input or embedding).
+    Raises InputError, ModelError (no float input, embedding or cast).
     """
     if n_masks < 1 or not 0 < p < 1 or np.min(cells) < 1:
         raise InputError(f"rise wants n_masks and cells of at least 1, and p between 0 and 1, not {n_masks, cells, p}")
