@@ -33,10 +33,10 @@ def gradient_graph(
     default every float input; without one the only embedding of token ids, or what other integers are cast to. of:
     names of outputs; default every float output. Each name in `of` gets an input `<prefix><name>`, the cotangent with
     the output's shape; each name in `wrt` an output `<prefix><name>` with the vector-Jacobian product, of the tensor's
-    shape. All inputs and outputs of the model stay. provider: what the spelling is chosen for ("cpu" | "cuda"); the graph is standard ONNX
-    and runs anywhere. rules: "gradient" | "straight-through" (an estimate for quantised models); default what a Model
-    was loaded with, else "gradient". Any other than "gradient" is written into the metadata of the result,
-    `onnxpath.rules`.
+    shape. All inputs and outputs of the model stay. provider: what the spelling is chosen for ("cpu" | "cuda"); the
+    graph is standard ONNX and runs anywhere. rules: "gradient" | "straight-through" (an estimate for quantised models);
+    default what a Model was loaded with, else "gradient". Any other than "gradient" is written into the metadata of the
+    result, `onnxpath.rules`.
     Raises UnknownName, UnsupportedOperator (every node without a rule, at once), ModelError (no float path connects
     them, or quantisation ends every path), OnnxPathError (a name that is taken).
     """
