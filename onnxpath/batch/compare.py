@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpath.attribution.attribute import attribute
+from onnxpath.backward.target import TARGET
 from onnxpath.batch.comparable import check_outputs, fitting, match_inputs
 from onnxpath.batch.comparison import Compared, Comparison, LayerPair, compared
 from onnxpath.batch.explain import Batch, Failed, in_batches, method_options, stacked, targets
@@ -82,22 +83,27 @@ def compare(
     """Compare two models on the same rows.
 
     one, other: path, bytes, ModelProto or loaded Model, with inputs and outputs of the same sizes; x: [N, ...] array,
-    list or dict of inputs by the first model's names; target: explained in both, default what the first predicts;
-    methods: of attribution; selector, sparsity, scope: of the pathways; output: explained, default the first float one
-    of each; threshold: relative difference from which a layer counts as diverging; rules: default gradient, and what
-    estimates a gradient for a model that needs it (quantised ones: straight-through), named in the notes.
+    list or dict of inputs by the first model's names; target: explained in both, an index, one per row, or tuples as in
+    `attribute`, default what the first predicts; methods: of attribution; selector, sparsity, scope: of the pathways;
+    output: explained, default the first float one of each; threshold: relative difference from which a layer counts as
+    diverging; rules: default gradient, and what estimates a gradient for a model that needs it (quantised ones:
+    straight-through), named in the notes.
     Raises InputError, ModelError, UnknownName, UnsupportedOperator.
     """
     chosen = settings(methods, selector, sparsity, scope, threshold)
     pair = Pair.of(fitting(one, providers, rules), fitting(other, providers, rules), chosen, target, output)
     feeds = pair.one.feeds(x)
     total = rows_of(feeds)
+    goal = resolve_target(pair.one, target, total, output)
+    if goal.kind != TARGET:
+        raise InputError("models are compared on one entry of each row: give an index, not a cotangent")
+    entries = None if target is None else goal.values.tolist()
     size = min(pair.one.rows_per_run(feeds), pair.other.rows_per_run(pair.feeds_of_other(feeds)))
     rows: list[Compared] = []
     settled: Pair | None = None
     for start in range(0, total, size):
         part = {name: values[start : start + size] for name, values in feeds.items()}
-        aim = target[start : start + size] if np.ndim(target) == 1 else target
+        aim = None if entries is None else entries[start : start + size]
         names = [str(index) for index in range(start, min(start + size, total))]
         settled = settled or pair.settled(part, aim)
         rows += [row for row, _ in settled.rows(part, names, [None] * len(names), aim)]

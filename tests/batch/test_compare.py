@@ -94,6 +94,18 @@ def test_both_are_asked_about_what_the_first_predicts():
     assert [r.one.target for r in onnxpath.compare(CNN, model, x[:3], target=[1, 2, 3]).inputs] == [1, 2, 3]
 
 
+def test_targets_in_an_output_of_higher_rank():
+    model = parse(
+        "m (float[n, 3, 4] x) => (float[n, 3, 4] y) { r = Relu(x); s = Add(r, r); t = Relu(s); y = Add(t, t) }"
+    )
+    one, x = onnxpath.load(model, memory=1), np.random.default_rng(0).random((5, 3, 4), np.float32)
+    for target in ((1, 2), [(1, 2)] * 5, 6):
+        found = onnxpath.compare(one, model, x, target=target, methods=["gradient"])
+        assert [(row.one.target, row.other.target) for row in found.inputs] == [(6, 6)] * 5
+    with pytest.raises(InputError, match="not a cotangent"):
+        onnxpath.compare(one, model, x, target=np.ones((5, 3, 4), np.float32))
+
+
 def test_a_quantised_model_gets_the_rules_that_it_needs(tmp_path):
     x = sample_images()
     file = quantised(CNN, tmp_path, x)
