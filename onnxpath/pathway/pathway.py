@@ -26,7 +26,9 @@ FORMAT = 2
 class LayerCount:
     """One layer of a pathway: its neurons, and how many of them are kept, active, and dead: kept though inactive.
 
-    active, dead: None where "inactive" is undefined; dead: also in files written before it was counted.
+    active, dead: None where "inactive" is undefined; dead: also in files written before it was counted. channels: the
+    three at most whose kept neurons have the largest scores in sum, largest first, counted from 0, a dense layer's
+    neurons each being one; shares: of the layer's sum, to 4 digits. Both empty where nothing with a score is kept.
     """
 
     name: str
@@ -34,6 +36,8 @@ class LayerCount:
     kept: int
     active: int | None
     dead: int | None = None
+    channels: tuple[int, ...] = ()
+    shares: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

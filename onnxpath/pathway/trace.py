@@ -11,6 +11,7 @@ import numpy as np
 from onnxpath.backward.target import TARGET
 from onnxpath.errors import InputError, ModelError
 from onnxpath.graph.neurons import NeuronLayer
+from onnxpath.pathway.channels import Ranked, channel_sums, top_channels
 from onnxpath.pathway.finite import check_finite, check_masked_finite
 from onnxpath.pathway.pathway import LayerCount, Pathway, read_logits
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup, mask_name
@@ -70,8 +71,9 @@ def trace(
 
     sparsity: fraction pruned, or a rule ("softmax-change<=0.15"), for which one sparsity is searched for all rows,
     whose scores are held meanwhile; with_gradient: also the gradient of the target in the masked network; activity:
-    also which neurons are inactive (dead fraction and base sparsity). The masked network is asked about the class of
-    the unmasked one. Raises UnknownName, ModelError (no neuron layer), InputError (NaN or Inf in an activation).
+    also which neurons are inactive (dead fraction and base sparsity), and the top channels of each layer. The masked
+    network is asked about the class of the unmasked one. Raises UnknownName, ModelError (no neuron layer), InputError
+    (NaN or Inf in an activation).
     """
     score = SELECTORS.get(selector)
     options = dict(options or {})
@@ -86,13 +88,13 @@ def trace(
         asked["sparsity"], sparsity = sparsity, _searched(setup, held, sparsity, selector, scope)
         runs = iter(held)
     for run in runs:
-        masks, fed = _cut(setup, run, sparsity, scope)
-        everything = {**run.feeds, **run.target.feed(slice(None)), **fed}
+        cut = _cut(setup, run, sparsity, scope, ranked=activity)
+        everything = {**run.feeds, **run.target.feed(slice(None)), **cut.fed}
         values = setup.masked(with_gradient).run(everything)
         check_masked_finite(values.values())
         said = sparsity if run.scores.takes_sparsity else None
         pathways = [
-            _pathway(setup, row, run.target, run.scores, masks, values[LOGITS], selector, said, scope, asked)
+            _pathway(setup, row, run.target, run.scores, cut, values[LOGITS], selector, said, scope, asked)
             for row in range(run.count)
         ]
         gradients = {k: v[: run.count] for k, v in drop_prefix(values, GRAD).items()}
@@ -124,7 +126,7 @@ def _searched(setup: Setup, runs: Sequence[_Run], rule: str, selector: str, scop
     def change(sparsity: float) -> float:
         found = []
         for run in runs:
-            _, fed = _cut(setup, run, sparsity, scope, again=True)
+            fed = _cut(setup, run, sparsity, scope, again=True).fed
             masked = setup.masked(False).run({**run.feeds, **fed}, [LOGITS])[LOGITS]
             chosen = run.target.chosen(run.scores.logits)
             whole, left = softmax_of(run.scores.logits, chosen), softmax_of(masked, chosen)
@@ -143,21 +145,33 @@ def check_layers(layers: Sequence[NeuronLayer]) -> None:
         )
 
 
-def _cut(
-    setup: Setup, run: _Run, sparsity: float, scope: str, again: bool = False
-) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Return layer -> bool masks, and the masks to feed; where the scores are on a device, the latter stay there.
-
-    again: the scores are still needed afterwards.
+@dataclass(frozen=True)
+class _Cut:
+    """masks: layer -> bool; fed: mask input -> mask, on a device where the scores are; tops: layer -> the top channels
+    of each row, empty where not asked for.
     """
-    scores = run.scores
+
+    masks: Mapping[str, Array]
+    fed: Mapping[str, Any]
+    tops: Mapping[str, list[Ranked]]
+
+
+def _cut(setup: Setup, run: _Run, sparsity: float, scope: str, again: bool = False, ranked: bool = False) -> _Cut:
+    """Cut the scores of a run. again: they are still needed afterwards; ranked: the channels are, too."""
+    scores, layers = run.scores, setup.layers
     if scores.masks is None and all(is_on_device(score) for score in scores.signed.values()):
-        masks, fed, largest = select_on_device(setup, scores.signed, sparsity, scope)
-        check_finite(setup.model, run.target, run.feeds, [scores.logits, largest])
-        return masks, fed
+        cut = select_on_device(setup, scores.signed, sparsity, scope, ranked)
+        check_finite(setup.model, run.target, run.feeds, [scores.logits, cut.largest])
+        return _Cut(cut.masks, cut.fed, top_channels(cut.sums))
     check_finite(setup.model, run.target, run.feeds, [scores.logits, *scores.signed.values()])
-    masks = select(scores.magnitudes(), sparsity, scope) if scores.masks is None else scores.masks(sparsity, scope)
-    return masks, {mask_name(layer): _fed_mask(setup, layer, scores, masks, again) for layer in setup.layers}
+    if scores.masks is None:
+        sizes = scores.magnitudes()
+        masks = select(sizes, sparsity, scope)
+    else:
+        sizes = {name: np.abs(score) for name, score in scores.signed.items()}
+        masks = scores.masks(sparsity, scope)
+    tops = top_channels({n.name: channel_sums(n, sizes[n.name], masks[n.name]) for n in layers if ranked})
+    return _Cut(masks, {mask_name(n): _fed_mask(setup, n, scores, masks, again) for n in layers}, tops)
 
 
 def _fed_mask(setup: Setup, layer: NeuronLayer, scores: Scores, masks: Mapping[str, Array], again: bool) -> Array:
@@ -176,25 +190,16 @@ def _pathway(
     row: int,
     target: Target,
     scores: Scores,
-    masks: Mapping[str, Array],
+    cut: _Cut,
     masked_logits: Array,
     selector: str,
     sparsity: float | None,
     scope: str,
     options: Mapping[str, Any],
 ) -> Pathway:
-    own = {layer.name: masks[layer.name][row] for layer in setup.layers}
-    inactive = {name: v[row] for name, v in (scores.inactive or {}).items()}
-    counts = tuple(
-        LayerCount(
-            name,
-            mask.size,
-            int(np.count_nonzero(mask)),
-            mask.size - int(np.count_nonzero(inactive[name])) if name in inactive else None,
-            int(np.count_nonzero(mask & inactive[name])) if name in inactive else None,
-        )
-        for name, mask in own.items()
-    )
+    own = {layer.name: cut.masks[layer.name][row] for layer in setup.layers}
+    counts = tuple(_counted(row, name, mask, scores.inactive or {}, cut.tops) for name, mask in own.items())
+    defined = [count for count in counts if count.dead is not None]
     chosen = int(target.chosen(scores.logits)[row])
     return Pathway(
         masks=own,
@@ -205,12 +210,23 @@ def _pathway(
         original=read_logits(scores.logits[row], chosen, float(target.score(scores.logits)[row])),
         masked=read_logits(masked_logits[row], chosen, float(target.score(masked_logits)[row])),
         layers=counts,
-        base_sparsity=_fraction({n: v.size for n, v in inactive.items()}, inactive),
-        dead_fraction=_fraction({n: int(own[n].sum()) for n in inactive}, {n: v & own[n] for n, v in inactive.items()}),
+        base_sparsity=_fraction([c.neurons - (c.active or 0) for c in defined], [c.neurons for c in defined]),
+        dead_fraction=_fraction([c.dead or 0 for c in defined], [c.kept for c in defined]),
         options=options,
     )
 
 
-def _fraction(of: Mapping[str, int], part: Mapping[str, Array]) -> float | None:
-    total = sum(of.values())
-    return sum(int(np.count_nonzero(v)) for v in part.values()) / total if total else None
+def _counted(
+    row: int, name: str, mask: Array, inactive: Mapping[str, Array], tops: Mapping[str, list[Ranked]]
+) -> LayerCount:
+    top = tops[name][row] if tops else ((), ())
+    kept = int(np.count_nonzero(mask))
+    if name not in inactive:
+        return LayerCount(name, mask.size, kept, None, None, *top)
+    off = inactive[name][row]
+    dead = int(np.count_nonzero(mask & off))
+    return LayerCount(name, mask.size, kept, mask.size - int(np.count_nonzero(off)), dead, *top)
+
+
+def _fraction(part: Sequence[int], of: Sequence[int]) -> float | None:
+    return sum(part) / sum(of) if sum(of) else None

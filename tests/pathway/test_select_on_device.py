@@ -8,6 +8,7 @@ import onnxpath
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph
 from onnxpath.lowering.largest import threshold
+from onnxpath.pathway.channels import channel_sums
 from onnxpath.pathway.programs import Setup
 from onnxpath.pathway.select import select
 from onnxpath.pathway.select_on_device import cut_program, select_on_device
@@ -35,13 +36,18 @@ def drawn(setup, ties=False):
 def test_equal_to_the_cut_on_the_host(setup, scope, sparsity, ties):
     scores = drawn(setup, ties)
     program = cut_program(setup, scope)
-    kept, fed, largest = select_on_device(setup, {k: program.to_device(v) for k, v in scores.items()}, sparsity, scope)
-    expected = select({k: np.abs(v) for k, v in scores.items()}, sparsity, scope)
-    for name, mask in expected.items():
-        np.testing.assert_array_equal(kept[name], mask)
-        np.testing.assert_array_equal(on_host(fed["mask_" + name]), mask.astype(np.float32))
+    on_device = {k: program.to_device(v) for k, v in scores.items()}
+    cut = select_on_device(setup, on_device, sparsity, scope, ranked=True)
+    sizes = {k: np.abs(v) for k, v in scores.items()}
+    expected = select(sizes, sparsity, scope)
+    for layer in setup.layers:
+        name, mask = layer.name, expected[layer.name]
+        np.testing.assert_array_equal(cut.masks[name], mask)
+        np.testing.assert_array_equal(on_host(cut.fed["mask_" + name]), mask.astype(np.float32))
+        np.testing.assert_allclose(cut.sums[name], channel_sums(layer, sizes[name], mask), rtol=1e-5)
     flat = np.concatenate([np.abs(v).reshape(3, -1) for v in scores.values()], 1)
-    np.testing.assert_array_equal(largest, flat.max(1))
+    np.testing.assert_array_equal(cut.largest, flat.max(1))
+    assert select_on_device(setup, on_device, sparsity, scope).sums == {}
 
 
 @pytest.mark.parametrize("keep", [0, 5, 3_000, 150_000, 199_000, 200_000])
@@ -66,12 +72,14 @@ def test_the_threshold_of_many_scores(spelling, zeros, keep):
 
 def test_a_pathway_whose_scores_stay_on_the_device(monkeypatch):
     x = np.random.default_rng(1).random((4, 1, 16, 16)).astype(np.float32)
-    host = onnxpath.attribute(MODEL, x)
+    host = onnxpath.attribute(MODEL, x, activity=True)
     monkeypatch.setattr(Session, "keep", lambda self, feeds: dict(self.run_on_device(feeds)))
-    device = onnxpath.attribute(MODEL, x)
+    device = onnxpath.attribute(MODEL, x, activity=True)
     np.testing.assert_array_equal(host.values, device.values)
     for a, b in zip(host.pathways, device.pathways, strict=True):
         assert a.jaccard(b) == 1.0
+        assert [layer.channels for layer in a.layers] == [layer.channels for layer in b.layers]
+        np.testing.assert_allclose(*([s for layer in p.layers for s in layer.shares] for p in (a, b)), atol=2e-4)
 
 
 def test_nan_is_found_on_the_device(monkeypatch):

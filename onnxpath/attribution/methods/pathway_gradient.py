@@ -37,8 +37,8 @@ def pathway_gradient(
     """Return the input gradient of the target in the masked network (Khakzar et al., CVPR 2021).
 
     selector, sparsity (a fraction, or a rule as in `critical_pathway`), scope, options: of the pathway, which is in
-    the result; activity: also count inactive neurons (dead fraction and base sparsity). The target is the unmasked
-    network's class.
+    the result; activity: also count inactive neurons (dead fraction and base sparsity) and tell the top channels. The
+    target is the unmasked network's class.
     """
     found, logits, pathways = [], [], []
     for run in trace(model, feeds, target, selector, sparsity, scope, True, activity, options):
