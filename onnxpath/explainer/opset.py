@@ -15,14 +15,15 @@ OLDEST, NEWEST = 13, 26
 
 def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     """Return the model at another opset. Raises ModelError, which names the operators that differ there."""
-    (current,) = (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    current = versions[""]
     if opset == current:
         return model
     if not OLDEST <= opset <= NEWEST:
         raise ModelError(f"an explanation can be written at opsets {OLDEST} to {NEWEST}, not at {opset}")
     lacking: dict[str, str] = {}
     for node in every_node(model.graph):
-        if (why := differs(node, current, opset)) is not None:
+        if not node.domain and (why := differs(node, current, opset)) is not None:
             lacking.setdefault(node.op_type, f"{node.op_type} ({why})")
     if lacking:
         raise ModelError(
@@ -32,7 +33,7 @@ def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     made = onnx.ModelProto()
     made.CopyFrom(model)
     del made.opset_import[:]
-    made.opset_import.append(onnx.helper.make_opsetid("", opset))
+    made.opset_import.extend(onnx.helper.make_opsetid(*entry) for entry in (versions | {"": opset}).items())
     return made
 
 

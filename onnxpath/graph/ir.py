@@ -137,6 +137,7 @@ class Graph:
     def _restore(self, model: onnx.ModelProto) -> None:
         model.ir_version = IR_VERSION
         model.producer_name = "onnxpath"
+        self._restore_opsets(model)
         helper.set_model_props(model, self.model_metadata)
         for node in every_node(model.graph):
             for key, value in self.node_metadata.get(node.name, {}).items():
@@ -149,6 +150,13 @@ class Graph:
                 model.graph.input.append(
                     helper.make_tensor_value_info(name, onnx_dtype(tensor), [int(d) for d in tensor.shape])
                 )
+
+    def _restore_opsets(self, model: onnx.ModelProto) -> None:
+        """Name each domain that a node is of, once: files may name some twice, and some are spelled out."""
+        used = {node.domain for node in every_node(model.graph)} - {"", "ai.onnx"}
+        versions = {o.domain: o.version for o in model.opset_import if o.domain in used}
+        del model.opset_import[:]
+        model.opset_import.extend(helper.make_opsetid(*entry) for entry in {"": self.opset, **versions}.items())
 
 
 def copy_body(body: gs.Graph, kept: Mapping[str, Tensor] | None = None) -> gs.Graph:

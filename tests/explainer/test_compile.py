@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from onnx import helper
 
 import onnxpath
 from onnxpath.errors import InputError, ModelError, OnnxPathError, UnknownName, UnsupportedOperator
@@ -142,6 +143,23 @@ def test_another_opset(method, opset):
     x = sample_images()[:2]
     wanted = onnxpath.attribute(sample("digits_cnn"), x, method=method).values
     assert relative(run(made, {"image": x})["attribution"], wanted) <= SAME
+
+
+def test_opsets_of_other_domains():
+    """scikit-learn's exporter names a domain twice; what no node is of goes, what one is of (labels) stays."""
+    nodes = "s = ai.onnx.ml.Scaler<offset = [1.0, 1.0], scale = [2.0, 2.0]>(x); y = Relu(s)"
+    labels = "a = ArgMax<axis = 1, keepdims = 0>(s); l = ai.onnx.ml.LabelEncoder<keys_int64s = [0, 1], "
+    labels += 'values_strings = ["no", "yes"]>(a)'
+    spelled = parse(f"m (float[n, 2] x) => (float[n, 2] y) {{ {nodes} }}")
+    with_labels = parse(f"m (float[n, 2] x) => (float[n, 2] y, string[n] l) {{ {nodes}; {labels} }}")
+    x = np.float32([[3, -1], [0, 2]])
+    for model, others in ((spelled, []), (with_labels, [("ai.onnx.ml", 3)])):
+        del model.opset_import[:]
+        model.opset_import.extend(helper.make_opsetid(*o) for o in (("ai.onnx.ml", 3), ("", 22), ("", 22)))
+        for opset, written in ((None, 22), (18, 18)):
+            made = onnxpath.compile(model, "gradient", target=0, opset=opset)
+            assert [(o.domain, o.version) for o in made.opset_import] == [("", written), *others]
+            np.testing.assert_allclose(run(made, {"x": x})["attribution"], [[2, 0], [0, 0]])
 
 
 def test_weights_of_a_loop_are_inside_it():
