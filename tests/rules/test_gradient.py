@@ -1,10 +1,14 @@
 """Every row of the operator table: derivative in float64, kernels in float32, symbolic dimensions."""
 
+from contextlib import suppress
+
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 import onnxpath
+from onnxpath.errors import UnknownRank, UnsupportedOperator
 from onnxpath.rules.gradient import gradient
 from tests.cases import CASES
 from tests.check import check_derivative, check_provider, check_symbolic, close, doubled, provider, reference, to_double
@@ -26,6 +30,24 @@ def test_provider(case):
 @pytest.mark.parametrize(("case", "dims"), BY_DIMS, ids=[f"{case.name}-{dims}" for case, dims in BY_DIMS])
 def test_symbolic(case, dims):
     check_symbolic(case, onnxpath.gradient_graph, dims)
+
+
+FED = {op: case for case in CASES for op in case.operators if any(not case.tensors[n].initializer for n in case.wrt)}
+
+
+@pytest.mark.parametrize("case", FED.values(), ids=lambda case: case.name)
+def test_inputs_of_unknown_rank_are_refused_in_words(case):
+    model = case.model()
+    floats = [v for v in model.graph.input if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
+    for value in [*model.graph.output, *model.graph.value_info]:
+        value.type.tensor_type.ClearField("shape")
+    for place, value in enumerate(floats):
+        name, value.name = value.name, f"{value.name}_fed"
+        model.graph.input.append(helper.make_tensor_value_info(f"shape_of_{name}", onnx.TensorProto.INT64, [None]))
+        model.graph.node.insert(place, helper.make_node("Reshape", [value.name, f"shape_of_{name}"], [name]))
+    # Where the operator itself tells the rank of what it makes, all is well.
+    with suppress(UnknownRank, UnsupportedOperator):
+        onnxpath.gradient_graph(model)
 
 
 RANDOM = {"RandomNormalLike", "RandomUniformLike"}

@@ -8,7 +8,7 @@ from functools import partial
 from onnx import TensorProto
 
 from onnxpath.errors import ShapeError, UnsupportedOperator
-from onnxpath.graph.ir import Tensor, Variable
+from onnxpath.graph.ir import Tensor, Variable, rank
 from onnxpath.rules.gradient.table import gradient
 
 UNROLLED = 8
@@ -63,9 +63,7 @@ def rnn(
 
     time_first(layout)
     functions = activated(activations, activation_alpha, activation_beta, clip)
-    return recurrence(
-        op, cell, X, (W, R, B, None), sequence_lens, [initial_h], direction, hidden_size, functions, per=1
-    )
+    return recurrence(op, cell, X, (W, R, B, None), sequence_lens, [initial_h], direction, functions, per=1)
 
 
 @gradient.expansion("GRU")
@@ -106,9 +104,7 @@ def gru(
     time_first(layout)
     functions = activated(activations or ["Sigmoid", "Tanh"] * 2, activation_alpha, activation_beta, clip)
     inside = 1 if linear_before_reset else 0
-    return recurrence(
-        op, cell, X, (W, R, B, None), sequence_lens, [initial_h], direction, hidden_size, functions, 2, inside
-    )
+    return recurrence(op, cell, X, (W, R, B, None), sequence_lens, [initial_h], direction, functions, 2, inside)
 
 
 @gradient.expansion("LSTM")
@@ -146,7 +142,7 @@ def lstm(
     time_first(layout)
     functions = activated(activations or ["Sigmoid", "Tanh", "Tanh"] * 2, activation_alpha, activation_beta, clip)
     initial = [initial_h, initial_c]
-    return recurrence(op, cell, X, (W, R, B, P), sequence_lens, initial, direction, hidden_size, functions, per=3)
+    return recurrence(op, cell, X, (W, R, B, P), sequence_lens, initial, direction, functions, per=3)
 
 
 def time_first(layout):
@@ -181,13 +177,15 @@ def clipped(function, values, clip, op, x):
     return function(op, x if clip is None else op.Clip(x, -clip, clip), *values)
 
 
-def recurrence(op, cell, X, tensors, lens, initial, direction, hidden_size, functions, per, apart=0):
+def recurrence(op, cell, X, tensors, lens, initial, direction, functions, per, apart=0):
     """Return Y [T, directions, N, H] and the last of each state [directions, N, H].
 
     cell: f(op, functions, x, states, weights) -> states, the first being what is given out; x holds the gates' part
     that does not depend on the state; tensors: W, R, B, P; per: activations per direction; apart: 1 where the
     recurrent bias of the last gate is not a part of x.
     """
+    for t in (X, tensors[1]):
+        rank(t)  # raises where it is unknown
     size = tensors[1].shape[2]  # of R
     if not isinstance(size, int):
         raise ShapeError(
