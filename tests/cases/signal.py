@@ -26,23 +26,22 @@ def dft(what, attributes, x, length, axis):
         inputs["n"] = constant(length)
     if axis is not None:
         inputs["a"] = constant(axis)
-    return case(f"DFT/{what}", f"y = DFT<{attributes}>({', '.join(names).rstrip(', ')})", **inputs, dims=("batch",))
+    return case(f"DFT/{what}", f"y = DFT<{attributes}>({', '.join(names).rstrip(', ')})", **inputs)
 
 
 CASES = [
     *(dft(*row) for row in DFT),
-    case("DFT/axis as input", "y = DFT<onesided = 1>(x, , a)", x=real(2, 5, 4, 1), a=fed(1), dims=("batch",)),
+    case("DFT/axis as input", "y = DFT<onesided = 1>(x, , a)", x=real(2, 5, 4, 1), a=fed(1)),
     *(
         case(
             f"DFT/half a spectrum to {length}",
             "y = DFT<inverse = 1, onesided = 1>(x, n)",
             x=real(2, 4, 2),
             n=constant(length),
-            dims=("batch",),
         )
         for length in (6, 7)
     ),
-    case("DFT/length as input", "y = DFT(x, n)", x=real(2, 4, 1), n=fed(6), dims=("batch",)),
+    case("DFT/length as input", "y = DFT(x, n)", x=real(2, 4, 1), n=fed(6)),
     case(
         "STFT",
         "y = STFT(x, step, w, n)",

@@ -28,8 +28,8 @@ def dft(op, dy, y, input, dft_length=None, axis=None, *, inverse=0, onesided=0):
     # What the transform cut off gets nothing, what it filled up is not there.
     made = op.Gather(op.Shape(g), axis)
     g = op.Pad(g, op.Concat([0], op.Sub(size, made), axis=0), None, axis)
-    if input.shape[-1] == 1:
-        g = op.Slice(g, [0], [1], [-1])
+    if input.shape[-1] != 2:
+        g = op.Slice(g, [0], op.Shape(input, start=-1), [-1])
     g.shape = list(input.shape)
     return g, ZERO, ZERO
 
