@@ -11,7 +11,7 @@ from onnxpath.errors import ModelError, UnsupportedOperator
 from onnxpath.graph.expansions import EXPANSIONS
 from onnxpath.graph.expansions.advice import advice
 from onnxpath.graph.infer import infer_shapes
-from onnxpath.graph.ir import LARGE, Graph, placeholder
+from onnxpath.graph.ir import LARGE, Graph, onnx_dtype, placeholder
 from onnxpath.graph.newer import at_opset
 from onnxpath.graph.scope import every_graph, every_node, inner_graphs, settle_scopes
 
@@ -66,6 +66,8 @@ def import_model(model: onnx.ModelProto) -> Graph:
     for name, tensor in graph.tensors_of_all_scopes().items():
         if name in weights:
             tensor._values, tensor.data_location = LazyValues(weights[name]), None
+        elif not onnx_dtype(tensor):
+            tensor.dtype = None  # a file may declare that a dtype is undefined
     infer_shapes(graph)
     return graph
 

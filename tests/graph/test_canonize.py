@@ -8,7 +8,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from onnxpath.graph.canonize import load_graph
-from onnxpath.graph.ir import Constant
+from onnxpath.graph.ir import Constant, is_float
 from tests.graph.same import check_same
 from tests.models import (
     LARGE,
@@ -200,3 +200,14 @@ def test_functions_are_inlined():
         <domain: "own", opset_import: ["": 21]> twice (v) => (w) { t = Relu(v) w = Add(t, t) }"""
     result = check_same(onnx.parser.parse_model(text), {"x": normal(2, 4)})
     assert operators(result) == ["Relu", "Add", "Relu", "Add"]
+
+
+def test_an_undefined_dtype_is_an_unknown_one():
+    """And so counts as float: no gradient is lost."""
+    model = parse(
+        "m (float[n, 4] x, int64[r] s, float[4] w) => (y)"
+        " { h = Reshape(x, s); y = GroupNormalization<num_groups = 2>(h, w, w) }"
+    )
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.UNDEFINED
+    (y,) = load_graph(model).outputs
+    assert y.dtype is None and is_float(y)
