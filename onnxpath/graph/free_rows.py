@@ -10,7 +10,7 @@ from onnxpath.graph.row_table import Axis
 from onnxpath.graph.rows import row_axes
 
 
-def free_rows(graph: Graph, symbol: str = "N") -> Graph:
+def free_rows(graph: Graph) -> Graph:
     """Return a copy of a graph with a fixed number of rows that takes any; MixedRows where that cannot be.
 
     Sizes of inputs and the row entries of constant Reshape targets become open. What comes out must still be compared
@@ -20,7 +20,7 @@ def free_rows(graph: Graph, symbol: str = "N") -> Graph:
     freed = graph.copy()
     for tensor in freed.inputs:
         if tensor.shape:
-            tensor.shape = [symbol, *tensor.shape[1:]]
+            tensor.shape = ["N", *tensor.shape[1:]]
     for node in freed.nodes:
         if node.op == "Reshape" and axes.get(node.outputs[0].name) is not None:
             _open_target(node, axes[node.inputs[0].name], axes[node.outputs[0].name])

@@ -205,8 +205,8 @@ def _layer(tensor: Tensor, op: str) -> NeuronLayer:
 
 
 def _bounds(clip: Node) -> tuple[float | None, float | None]:
-    bounds = [t for t in clip.inputs[1:]] + [None, None]
-    low, high = (float(t.values) if isinstance(t, Constant) else None for t in bounds[:2])
+    bounds = [*clip.inputs[1:], None, None][:2]
+    low, high = (float(t.values) if isinstance(t, Constant) else None for t in bounds)
     return low, high
 
 

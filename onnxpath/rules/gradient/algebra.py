@@ -32,7 +32,7 @@ def einsum(op, dy, y, *inputs, equation):
         grad = contracted(
             op, [dy, *(inputs[j] for j in others)], [output, *(terms[j] for j in others)], x, term, output
         )
-        grads.append(on_diagonal(op, grad, x, term, doubled[i]) if doubled[i] is not None else grad)
+        grads.append(on_diagonal(op, grad, x, doubled[i]) if doubled[i] is not None else grad)
     return tuple(grads)
 
 
@@ -84,7 +84,7 @@ def without_diagonal(op, x, term):
     return x, term, steps
 
 
-def on_diagonal(op, grad, x, term, steps):
+def on_diagonal(op, grad, x, steps):
     """Undo `without_diagonal` for a gradient."""
     if static_shape(grad) is None or static_shape(grad) != static_shape(x):
         grad = op.Expand(grad, op.shape_of(x))

@@ -64,8 +64,9 @@ def linear_taps(op):
     return taps
 
 
-def cubic_taps(op, a=-0.75):
+def cubic_taps(op):
     """Return the four taps of Keys' kernel."""
+    a = -0.75
 
     def near(t):  # |t| <= 1
         return op.Add(op.Mul(op.Sub(op.Mul(t, a + 2), a + 3), op.Mul(t, t)), 1)
