@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import onnxpath
 from onnxpath.errors import InputError, UnknownName
 from onnxpath.evaluation.explanation import Explanation, by_method
 from onnxpath.evaluation.filters import gaussian
@@ -16,7 +17,7 @@ from onnxpath.evaluation.perturbed import degraded
 from onnxpath.evaluation.replacement import REPLACEMENTS
 from onnxpath.evaluation.subject import Subject
 from tests.evaluation import linear, slow
-from tests.models import input_name, mlp, run, sample, sample_images
+from tests.models import input_name, mlp, parse, run, sample, sample_images
 
 PERCENTS = (1, 5, 10, 35)
 MODEL = sample("digits_cnn")
@@ -191,20 +192,37 @@ def test_replacements_leave_the_rest_alone(replace):
 
 
 def test_a_batch_is_its_rows_alone():
-    x = sample_images()[:5]
-    whole = Subject.of(sample("digits_cnn"), x)
-    explanation = by_method("gradient", whole)
-    for replace in ("mean", "uniform"):
-        together = degraded(whole, places(explanation.reduced("signed"), True), [3, 50], replace, "softmax")
-        one = whole.take(np.array([0]))
-        mean_of_all = REPLACEMENTS.get("mean")(whole)(0, None)
-        alone = degraded(one, places(explanation.reduced("signed")[:1], True), [3, 50], "uniform", "softmax")
-        assert together.shape == (5, 2) and alone.shape == (1, 2) and mean_of_all.shape == (1, 1)
-    np.testing.assert_allclose(
-        degraded(whole, places(explanation.reduced("signed"), True), [3, 50], "zero", "softmax")[:1],
-        degraded(one, places(explanation.reduced("signed")[:1], True), [3, 50], "zero", "softmax"),
-        rtol=1e-4,
-    )
+    subject = Subject.of(sample("digits_cnn"), sample_images()[:5])
+    order = places(by_method("gradient", subject).reduced("signed"), True)
+    together = degraded(subject, order, [3, 50], "zero", "softmax")
+    for row in range(5):
+        alone = degraded(subject.take(np.array([row])), order[row : row + 1], [3, 50], "zero", "softmax")
+        np.testing.assert_allclose(alone, together[row : row + 1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("replace", REPLACEMENTS.names())
+def test_how_rows_are_cut_into_runs_changes_nothing(replace):
+    subjects = [
+        Subject.of(onnxpath.load(sample("digits_cnn"), memory=memory), sample_images()[:4]) for memory in (1, 1 << 30)
+    ]
+    order = places(by_method("gradient", subjects[0]).reduced("signed"), True)
+    one_by_one, together = (degraded(subject, order, [3, 50, 99], replace, "softmax") for subject in subjects)
+    np.testing.assert_allclose(one_by_one, together, rtol=1e-4)
+
+
+def test_road_begins_with_the_whole_input_whether_that_is_asked_for_or_not():
+    subject = Subject.of(sample("digits_cnn"), sample_images()[:2])
+    explanation = by_method("gradient", subject)
+    found = [measure("road", subject, explanation, steps=steps)["signed"] for steps in ((0, 20, 50), (20, 50))]
+    assert found[0].at == found[1].at == [0, 20, 50]
+    np.testing.assert_array_equal(found[0].curve, found[1].curve)
+
+
+def test_patches_fit_flat_rows_by_default():
+    text = "flat (float[n, 1, 2, 64] x) => (float[n, 64] y) { y = ReduceMean<keepdims = 0>(x, axes) }"
+    subject = Subject.of(parse(text, axes=np.array([1, 2])), np.random.default_rng(0).random((2, 1, 2, 64), np.float32))
+    found = measure("region-perturbation", subject, by_method("gradient", subject))["signed"]
+    assert found.along == "patches of 2 removed" and len(found.at) == 1 + round(0.3 * 32)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def road(
 
     Returns for each ranking the area under the curve from 0 % to the last step, divided by its length.
     """
-    at = [0.0, *steps]
+    at = sorted({0.0, *steps})
 
     def measure(order: Array) -> Measured:
         curve = degraded(subject, order, counts(at, subject.layout.positions), replace, score)

@@ -28,9 +28,9 @@ def region_perturbation(
 ) -> Mapping[str, Measured]:
     """Mean drop of the score while the most relevant patches are removed first (AOPC, Samek et al., 2017).
 
-    patch: side in positions, default (0) a sixteenth of the longest side; regions: how many patches are removed,
-    default (0) 30 % of them. Patches are ranked by the sum of their positions' relevance. AOPC is the mean of
-    f(x) − f(x without the first k patches) over k from 0.
+    patch: side in positions, default (0) a sixteenth of the longest side, the shortest at most; regions: how many
+    patches are removed, default (0) 30 % of them. Patches are ranked by the sum of their positions' relevance. AOPC is
+    the mean of f(x) − f(x without the first k patches) over k from 0.
     """
     return _drops(subject, explanation, patch, regions, replace, score, most_first=True)
 
@@ -53,7 +53,7 @@ def _drops(
     subject: Subject, explanation: Explanation, patch: int, regions: int, replace: str, score: str, most_first: bool
 ) -> Mapping[str, Measured]:
     spatial = subject.layout.spatial
-    side = patch or max(1, round(max(spatial) / 16))
+    side = patch or max(1, min(round(max(spatial) / 16), min(spatial)))
     if side > min(spatial):
         raise InputError(f"patches of {side} do not fit rows of {'×'.join(map(str, spatial))}")
     of = patches(spatial, side)
