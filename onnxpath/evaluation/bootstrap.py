@@ -26,8 +26,8 @@ def interval(values: Array, samples: int, seed: int) -> Interval:
     known = values[np.isfinite(values)]
     if not len(known):
         return Interval(float("nan"), float("nan"), float("nan"), 0)
-    low, high = _ends(_means(known[:, None], samples, seed)[:, 0])
-    return Interval(float(known.mean()), low, high, len(known))
+    _, low, high = band(known[:, None], samples, seed)
+    return Interval(float(known.mean()), float(low[0]), float(high[0]), len(known))
 
 
 def paired(a: Array, b: Array, samples: int, seed: int) -> Interval:
@@ -49,9 +49,3 @@ def _means(values: Array, samples: int, seed: int) -> Array:
     # How often each row is drawn, so that curves of many places need no copies.
     drawn = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), samples)
     return np.asarray(drawn @ values / len(values))
-
-
-def _ends(means: Array) -> tuple[float, float]:
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return float(low), float(high)

@@ -78,7 +78,7 @@ def by_method(label: str, subject: Subject) -> Explanation:
     name, options = parse_method(label)
 
     def make(given: Subject) -> Array:
-        result = attribute(given.model, given.feeds, _target(given), name, given.output, **options)
+        result = attribute(given.model, given.feeds, given.target.values, name, given.output, **options)
         if given.source not in result.maps:
             where = ", ".join(f"'{key}'" for key in result.maps)
             raise InputError(f"it maps {where}, and evaluation ranks positions of the input '{given.source}'")
@@ -114,7 +114,3 @@ def with_options(labels: Sequence[str], pairs: Sequence[str]) -> list[str]:
         label + "".join(f":{name}={texts[name]}" for name in values if f":{name}=" not in label)
         for label, values in zip(labels, given, strict=True)
     ]
-
-
-def _target(subject: Subject) -> Any:
-    return subject.target.values
