@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxpath.attribution.methods import METHODS
 from onnxpath.attribution.methods.relevance import WALKS
 from onnxpath.attribution.spelling import Spelling
 from onnxpath.backward.walk import Step
@@ -60,7 +61,8 @@ def conservation(
     """
     if method not in WALKS:
         raise unknown("relevance method", [method], WALKS)
-    if method == "lrp" and composite_of(options.get("composite", "epsilon-plus")).starts != "logit":
+    options = {**METHODS.get(method).defaults, **METHODS.get(method).checked(options)}
+    if "composite" in options and composite_of(options["composite"]).starts != "logit":
         raise InputError(f"composite '{options['composite']}' passes gradients on, which are not conserved")
     loaded = load(model)
     feeds = loaded.feeds(x)
@@ -93,8 +95,7 @@ def _program(model: Model, goal: Target, method: str, options: Mapping[str, Any]
         op.add_output(_sums(op, step.passed, rows), f"{PASSED}{i}")
         if step.node.outputs[0].name in excess:
             op.add_output(op.sum(excess[step.node.outputs[0].name]), f"{EXCESS}{i}")
-    program = setup.finish(graph, op)
-    return Session(program, model.provider, threads=model.threads, precision=model.precision), steps
+    return model.session("conservation", lambda: setup.finish(graph, op), keep=False), steps
 
 
 def _passages(steps: Sequence[Step], values: Mapping[str, Array]) -> list[Passage]:
