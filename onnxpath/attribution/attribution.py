@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,21 +44,17 @@ class Attribution(Shown):
     @property
     def values(self) -> Any:
         """The map like `x`: an array for a model with one float input, else a dict by input name."""
-        return next(iter(self.maps.values())) if len(self.maps) == 1 else dict(self.maps)
+        return _like_input(self.maps)
 
     @property
     def positive(self) -> Any:
         """What of the map speaks for the target, zero elsewhere; like `values`."""
-        return self._part(np.maximum)
+        return _like_input({name: np.maximum(values, 0.0) for name, values in self.maps.items()})
 
     @property
     def negative(self) -> Any:
         """What of the map speaks against the target, zero elsewhere; `positive` and `negative` sum to `values`."""
-        return self._part(np.minimum)
-
-    def _part(self, chosen: Callable[[Array, float], Array]) -> Any:
-        parts = {name: chosen(values, 0.0) for name, values in self.maps.items()}
-        return next(iter(parts.values())) if len(parts) == 1 else parts
+        return _like_input({name: np.minimum(values, 0.0) for name, values in self.maps.items()})
 
     def to_image(self, row: int = 0, channel_axis: int = 0, input: str | None = None) -> Array:
         """Return one row's map summed over channels and scaled to [-1, 1] by its largest magnitude, float [H, W].
@@ -84,3 +80,7 @@ class Attribution(Shown):
         about = {"method": self.method, "options": dict(self.options), "inputs": list(self.maps), "notes": self.notes}
         save_npz(Path(path), arrays)
         write_bytes(Path(path).with_suffix(".json"), json.dumps(about, indent=2, default=str).encode())
+
+
+def _like_input(maps: Mapping[str, Array]) -> Any:
+    return next(iter(maps.values())) if len(maps) == 1 else dict(maps)

@@ -9,7 +9,6 @@ import numpy as np
 
 from onnxpath.errors import InputError, unknown
 from onnxpath.graph.surgery import expose
-from onnxpath.runtime.feeds import rows_of
 from onnxpath.runtime.model import load
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
@@ -24,9 +23,9 @@ def predictor(
 
     model: path, bytes, ModelProto or loaded Model; target: entry of the flattened output row, default all of them;
     output: name, default the first float one; scores: "output" as the model gives it, "logits" before its Softmax, or
-    "softmax" of the logits, float64. The function takes what `attribute` takes as x, any number of rows, of any float
-    type for float inputs, runs them in batches within the model's memory budget, and returns [N] with a target, else
-    [N, ...]. Raises UnknownName, InputError.
+    "softmax" of the logits over their last axis, float64. The function takes what `attribute` takes as x, any number of
+    rows, of any float type for float inputs, runs them in batches within the model's memory budget, and returns [N]
+    with a target, else [N, ...]. Raises UnknownName, InputError.
     """
     if scores not in SCORES:
         raise unknown("kind of scores", [scores], SCORES)
@@ -38,8 +37,9 @@ def predictor(
 
     def predict(x: Any) -> Array:
         feeds = loaded.feeds(x)
-        parts = [program.run(part, [name])[name][: r.stop - r.start] for part, r in loaded.batches(feeds)]
-        values = np.concatenate(parts).reshape(rows_of(feeds), *parts[0].shape[1:])
+        values = np.concatenate(
+            [program.run(part, [name])[name][: r.stop - r.start] for part, r in loaded.batches(feeds)]
+        )
         if scores == "softmax":
             values = _softmax(values)
         return values if target is None else _entry(values, target)

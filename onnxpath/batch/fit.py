@@ -22,17 +22,6 @@ from onnxpath.runtime.model import Model
 from onnxpath.runtime.targets import resolve_target
 
 
-def single_input(model: Model) -> TensorInfo:
-    """Return the one input that pictures and arrays are fed to.
-
-    Raises InputError for a model with several inputs, and for an input without a row axis or not made of numbers.
-    """
-    if len(model.inputs) != 1:
-        raise _too_many(model)
-    _check_fed(model.inputs[0])
-    return model.inputs[0]
-
-
 def wanted_inputs(model: Model) -> Wanted:
     """Return what files are fed to: the one input, or all inputs of a model of token ids.
 
@@ -42,17 +31,13 @@ def wanted_inputs(model: Model) -> Wanted:
     whole = all(np.dtype(i.dtype).kind in "iub" for i in model.inputs if i.dtype != "unknown")
     ids = [e for e in embeddings(model.graph) if whole]
     if len(model.inputs) != 1 and not ids:
-        raise _too_many(model)
+        names = ", ".join(i.name for i in model.inputs)
+        raise InputError(
+            f"files are fed to models with one input or with token ids, and this one has {len(model.inputs)}: {names}; "
+            "use onnxpath.attribute with a dict of arrays"
+        )
     all_of(*(partial(_check_fed, info) for info in model.inputs))
     return Wanted(tuple(model.inputs), max(ids, key=lambda e: e.size[0]).input if ids else None)
-
-
-def _too_many(model: Model) -> InputError:
-    names = ", ".join(i.name for i in model.inputs)
-    return InputError(
-        f"files are fed to models with one input or with token ids, and this one has {len(model.inputs)}: {names}; "
-        "use onnxpath.attribute with a dict of arrays"
-    )
 
 
 def _check_fed(info: TensorInfo) -> None:

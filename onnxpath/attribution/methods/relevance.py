@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.registry import Maps, spelled
+from onnxpath.attribution.registry import Maps, spelled, total
 from onnxpath.attribution.spelling import Spelling
 from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Tensor
@@ -27,8 +27,7 @@ def with_delta(model: Model, target: Target, result: Maps, composite: str = "", 
     """Set the delta: the map's sum minus the logit, but for composites that do not start with it."""
     if composite and composite_of(composite).starts != "logit":
         return
-    totals = [m.reshape(len(m), -1).astype(np.float64).sum(1) for m in result.maps.values()]
-    result.delta = np.asarray(sum(totals) - target.score(result.logits))
+    result.delta = total(result.maps) - target.score(result.logits)
 
 
 def with_leaks(model: Model, target: Target, result: Maps, **options: Any) -> None:
