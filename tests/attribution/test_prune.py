@@ -97,8 +97,10 @@ def test_token_ids_are_moved_at_their_embedding():
     assert found.values.shape == (2, 3, 4)
 
 
-def test_a_rule_finds_the_sparsity():
-    found = attribute(sample("digits_cnn"), sample_images()[:4], "prunegrad", sparsity="softmax-change<=0.15")
+@pytest.mark.parametrize("perturbation", ["gradient", "pgd"])
+def test_a_rule_finds_the_sparsity(perturbation):
+    options = {"perturbation": perturbation, "n_iterations": 2, "sparsity": "softmax-change<=0.15"}
+    found = attribute(sample("digits_cnn"), sample_images()[:4], "prunegrad", **options)
     assert len({p.sparsity for p in found.pathways}) == 1 and found.pathways[0].sparsity > 0.5
     assert any("softmax-change<=0.15 allows a sparsity of 0." in note for note in found.notes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from onnxpath.attribution.pathway_graph import pathway_graph
 from onnxpath.attribution.registry import Maps, gather, method
 from onnxpath.options import Options
+from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.selectors.registry import options_of
 from onnxpath.pathway.trace import trace
 from onnxpath.runtime.model import Model
@@ -49,5 +50,10 @@ def pathway_gradient(
         gather(found),
         np.concatenate(logits),
         pathways=pathways,
-        notes=[f"{sparsity} allows a sparsity of {pathways[0].sparsity:.3f}"] if isinstance(sparsity, str) else [],
+        notes=searched(sparsity, pathways),
     )
+
+
+def searched(sparsity: float | str, pathways: Sequence[Pathway]) -> list[str]:
+    """Return the note on what a rule for the sparsity led to, none for a number."""
+    return [f"{sparsity} allows a sparsity of {pathways[0].sparsity:.3f}"] if isinstance(sparsity, str) else []

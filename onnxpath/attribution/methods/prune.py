@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpath.attribution.methods.pathway_gradient import pathway_gradient
+from onnxpath.attribution.methods.pathway_gradient import pathway_gradient, searched
 from onnxpath.attribution.registry import Maps, begun_at_sources, gather, method, wide
 from onnxpath.errors import InputError, unknown
 from onnxpath.pathway.programs import GRAD, Setup
@@ -118,7 +118,8 @@ def _pgd(model: Model, feeds: Mapping[str, Array], target: Target, pruning: Prun
         f"projected gradient ascent in the pruned network: {ascent.n_iterations} steps of {ascent.step:g} within "
         f"{ascent.radius:g} of the input (L2, in units of the model's input)"
     )
-    return Maps(gather(moved), np.concatenate(logits), pathways=pathways, notes=[note])
+    notes = [*searched(pruning.sparsity, pathways), note]
+    return Maps(gather(moved), np.concatenate(logits), pathways=pathways, notes=notes)
 
 
 def _climbed(setup: Setup, run: Trace, ascent: Ascent) -> dict[str, Array]:
