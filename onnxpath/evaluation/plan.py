@@ -16,6 +16,7 @@ from onnxpath.evaluation.bootstrap import band, interval
 from onnxpath.evaluation.explanation import Explanation, by_method, parse_method
 from onnxpath.evaluation.metrics import METRICS
 from onnxpath.evaluation.options import check_options
+from onnxpath.evaluation.perturbed import SCORES
 from onnxpath.evaluation.registry import Measured, Metric
 from onnxpath.evaluation.result import Curve, Evaluation, Score, as_values
 from onnxpath.evaluation.subject import Subject
@@ -107,7 +108,7 @@ def plan(
     Raises UnknownName, InputError, all problems at once.
     """
     checked = check_names(methods, metrics, options)
-    all_of(*(partial(_check_needs, metric, subject) for metric, _ in checked))
+    all_of(*(partial(_check_needs, metric, subject) for metric, _ in checked), lambda: _check_scores(checked, subject))
     baselines = [BASELINES.get(name) for name in BASELINES.names()]
     fitting = [b for b in baselines if subject.layout.is_picture or not b.picture]
     explanations = [by_method(label, subject) for label in dict.fromkeys(methods)]
@@ -165,6 +166,21 @@ def check_located(metrics: Sequence[str], boxes: bool, masks: bool) -> None:
 def _check_needs(metric: Metric, subject: Subject) -> None:
     if missing := [NEEDS[need][0] for need in metric.needs if not NEEDS[need][1](subject)]:
         raise InputError(f"metric '{metric.name}' needs {' and '.join(missing)}, and there are none here")
+
+
+def _check_scores(metrics: Sequence[tuple[Metric, Mapping[str, Any]]], subject: Subject) -> None:
+    """Raise InputError for metrics whose score compares classes, where the output has none."""
+    asked = {
+        metric.name: {**metric.defaults, **options}.get("score")
+        for metric, options in metrics
+        if "classes" not in metric.needs
+    }
+    wrong = [f"{name} '{score}'" for name, score in asked.items() if score in SCORES and score != "logit"]
+    if wrong and not NEEDS["classes"][1](subject):
+        raise InputError(
+            f"the scores of {', '.join(wrong)} compare the entries of a row, and this output has no classes; "
+            "give score='logit' (--metric-option score=logit)"
+        )
 
 
 def _curve(measured: Measured, samples: int, seed: int) -> Curve | None:

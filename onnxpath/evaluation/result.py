@@ -126,7 +126,7 @@ def spelled(score: Score) -> str:
     """Return mean, interval and verdicts of a score as one line."""
     if not score.rows:
         return "n/a: no row has a value"
-    return f"{score.mean:8.4f}  [{score.low:.4f}, {score.high:.4f}]  {verdict(score)}".rstrip()
+    return f"{score.mean:9.3g}  [{score.low:.3g}, {score.high:.3g}]  {verdict(score)}".rstrip()
 
 
 def verdict(score: Score) -> str:

@@ -193,8 +193,11 @@ def test_a_fixed_batch_and_a_single_output():
     free = onnxpath.evaluate(linear.model()[0], x, ["gradient"], ["morf"], steps=(10, 30))
     assert fixed.scores[0].values == pytest.approx(free.scores[0].values, rel=1e-4)
     one = parse("one (float[n, 4] x) => (float[n, 1] y) { y = MatMul(x, W) }", W=np.ones((4, 1), np.float32))
-    with pytest.raises(InputError, match="give score='logit'"):
-        onnxpath.evaluate(one, np.ones((2, 4)), ["gradient"], ["deletion"])
+    wanted = (
+        r"^the scores of deletion 'softmax', morf 'softmax' compare .* no classes; give score='logit' \(--metric-option"
+    )
+    with pytest.raises(InputError, match=wanted):
+        onnxpath.evaluate(one, np.ones((2, 4)), ["gradient"], ["deletion", "morf", "sparseness"])
     assert onnxpath.evaluate(one, np.ones((2, 4)), ["gradient"], ["deletion"], score="logit").scores
 
 

@@ -37,6 +37,12 @@ def test_intervals_leave_out_what_is_not_there():
     assert (one.low, one.high) == (5, 5)
 
 
+def test_small_scores_are_told_apart_in_the_text():
+    """Changes of a score by a thousandth and less are what degradation of a confident network gives."""
+    text = Evaluation([score("a", [2.34567e-5] * 2), score("b", [123.456] * 2)], 2, 0, 50, {}, []).to_text()
+    assert "2.35e-05  [2.35e-05, 2.35e-05]" in text and "123  [123, 123]" in text
+
+
 def test_pairs_decide_what_intervals_alone_would_not():
     rng = np.random.default_rng(1)
     rows = rng.normal(0, 10, 50)
