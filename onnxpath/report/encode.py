@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +15,8 @@ from PIL import Image
 
 from onnxpath.report.colour import colour_index, palette
 
-# Pictures up to this side are kept exactly and drawn with hard pixel edges.
+# Pictures up to this side are kept exactly and drawn with hard pixel edges. They are PNG: WebP needs half the room and
+# three times as long for one of 32 px, and a run may have a million.
 TINY = 64
 # Larger pictures and maps are shrunk by a whole factor to at most this side before they go into a page.
 LARGEST = 256
@@ -35,17 +38,19 @@ def map_png(values: NDArray[Any], limit: float) -> bytes:
 
 
 def map_uri(values: NDArray[Any], limit: float, levels: int = FINE) -> str:
-    """Return a map (H, W) as a lossless WebP data URI in `levels` colours, averaged down to at most LARGEST."""
+    """Return a map (H, W) as a lossless data URI in `levels` colours, averaged down to at most LARGEST."""
     shrunk = shrink(np.asarray(values, dtype=np.float64))
-    image = Image.fromarray(palette(levels)[colour_index(shrunk, limit, levels)])
-    return _uri(_encode(image, "WEBP", lossless=True, quality=20, method=_effort(image)), "webp")
+    places, colours = colour_index(shrunk, limit, levels), palette(levels)
+    if max(places.shape) <= TINY:
+        return _uri(_png(places, colours), "png")
+    return _uri(_encode(Image.fromarray(colours[places]), "WEBP", lossless=True, quality=20, method=4), "webp")
 
 
 def picture_uri(shown: NDArray[np.uint8]) -> str:
-    """Return a picture uint8 (H, W, 3) as a WebP data URI: exact where tiny, otherwise at most LARGEST and lossy."""
+    """Return a picture uint8 (H, W, 3) as a data URI: exact where tiny, otherwise at most LARGEST and lossy."""
+    if max(shown.shape) <= TINY:
+        return _uri(_png(shown), "png")
     image = Image.fromarray(np.ascontiguousarray(shown))
-    if max(image.size) <= TINY:
-        return _uri(_encode(image, "WEBP", lossless=True, quality=20, method=_effort(image)), "webp")
     image.thumbnail((LARGEST, LARGEST), Image.Resampling.BILINEAR)
     return _uri(_encode(image, "WEBP", quality=80), "webp")
 
@@ -90,9 +95,20 @@ def shrink(values: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(sums / counts)
 
 
-def _effort(image: Image.Image) -> int:
-    """How hard WebP tries: tiny images take a third of the time with the least, and a tenth more room."""
-    return 0 if max(image.size) <= TINY else 4
+def _png(pixels: NDArray[np.uint8], colours: NDArray[np.uint8] | None = None) -> bytes:
+    """Return colours (H, W, 3), or places (H, W) in colours (N, 3), as a PNG of Huffman codes alone, soon made."""
+    height, width = pixels.shape[:2]
+    rows = np.zeros((height, 1 + pixels[0].size), np.uint8)  # each begins with its filter, which is none
+    rows[:, 1:] = pixels.reshape(height, -1)
+    packer = zlib.compressobj(1, strategy=zlib.Z_HUFFMAN_ONLY)
+    parts = {
+        b"IHDR": struct.pack(">2I5B", width, height, 8, 2 if colours is None else 3, 0, 0, 0),
+        **({} if colours is None else {b"PLTE": colours.tobytes()}),
+        b"IDAT": packer.compress(rows.tobytes()) + packer.flush(),
+        b"IEND": b"",
+    }
+    chunks = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts.items())
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def _encode(image: Image.Image, kind: str, **options: Any) -> bytes:

@@ -27,21 +27,27 @@ ITEMS, COMPARED = '\n "items": []', '\n  "inputs": []'
 def as_plain(value: Any) -> Any:
     """Turn report data into dicts, lists, strings, numbers and None; numpy scalars and arrays included."""
     kind = type(value)
-    # Exact types first, most frequent ones foremost: this is done to 150 values of every input.
     if kind is str:
         return printable(value)
     if kind is float:
         return value if math.isfinite(value) else None
     if kind is int or kind is bool or value is None:
         return value
-    if is_dataclass(kind):
-        return {name: as_plain(getattr(value, name)) for name in _shown(kind)}
     if isinstance(value, list | tuple):
         return [as_plain(item) for item in value]
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {str(key): as_plain(item) for key, item in value.items()}
+    return as_plain(_opened(value))
+
+
+def _opened(value: Any) -> Any:
+    """Return what JSON has no word for as the dict, list, number or string that stands for it."""
+    if is_dataclass(kind := type(value)):
+        return {name: getattr(value, name) for name in _shown(kind)}
+    if isinstance(value, Mapping):
+        return dict(value)
     if isinstance(value, np.generic | np.ndarray):
-        return as_plain(value.tolist())
+        return value.tolist()
     if isinstance(value, Path):
         return printable(value.as_posix())
     raise TypeError(f"report data cannot hold a {kind.__name__}: {value!r}")
@@ -83,7 +89,13 @@ def _with_rows(whole: dict[str, Any], place: str, rows: Iterable[str]) -> Iterat
 
 def compact(value: object) -> str:
     """Return report data as JSON text on one line."""
-    return json.dumps(as_plain(value), ensure_ascii=False, allow_nan=False)
+    try:
+        # As a rule nothing has to be replaced, and the encoder goes through an input's 150 values by itself.
+        text = json.dumps(value, default=_opened, ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")
+    except ValueError:
+        text = json.dumps(as_plain(value), ensure_ascii=False, allow_nan=False)
+    return text
 
 
 def _text(plain: Any) -> str:

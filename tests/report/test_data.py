@@ -7,7 +7,7 @@ import pytest
 
 from onnxpath.report.charts import MOST_LAYERS, layer_chart, vector_chart
 from onnxpath.report.data import ClassRef, Item, LayerCount, Prediction
-from onnxpath.report.plain import as_plain, to_json
+from onnxpath.report.plain import as_plain, compact, to_json
 from onnxpath.report.summary import summarise
 from onnxpath.report.template import count, duration, number, percent, shape, tail
 
@@ -47,6 +47,17 @@ def test_numpy_values_and_what_is_not_finite():
     assert as_plain({"a": np.array([1.0, np.inf]), "b": (np.bool_(True),)}) == {"a": [1.0, None], "b": [True]}
     with pytest.raises(TypeError, match="cannot hold a set"):
         as_plain({"a": {1}})
+
+
+@pytest.mark.parametrize("name", ["plain", "ünicode", "no UTF-8 \udce4", 'quoted "\n'])
+@pytest.mark.parametrize("softmax", [0.25, None, float("inf"), np.float64("nan"), np.float32(0.5)])
+def test_text_on_one_line_is_that_of_the_plain_data(name, softmax):
+    item = Item(name, "x.png", predictions=[Prediction(np.int64(3), name, np.float32(0.5), softmax)])
+    text = compact(item)
+    assert "\n" not in text and text.encode("utf-8")
+    assert json.loads(text) == as_plain(item)
+    with pytest.raises(TypeError, match="cannot hold a set"):
+        compact({"a": {1}})
 
 
 def test_summary():

@@ -17,6 +17,7 @@ from benchmarks.resume import hashes, make_inputs
 from onnxpath import files
 from onnxpath.batch import explain
 from onnxpath.errors import InputError, JobError
+from onnxpath.files import write_bytes
 from onnxpath.report import build
 from onnxpath.report.data import Item
 from onnxpath.report.job.lock import LOCK, Lock
@@ -149,6 +150,21 @@ def test_one_run_at_a_time(tmp_path):
     first.release()
     Lock(tmp_path).release()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_was_taken_over_is_lost(tmp_path):
+    lock = Lock(tmp_path)
+    for _ in range(2):
+        lock.check()
+    held = json.loads((tmp_path / LOCK).read_text())
+    write_bytes(tmp_path / LOCK, json.dumps({**held, "pid": held["pid"] + 1}).encode())
+    with pytest.raises(JobError, match="was removed or taken over during the run"):
+        lock.check()
+    write_bytes(tmp_path / LOCK, json.dumps(held).encode())
+    lock.check()
+    (tmp_path / LOCK).unlink()
+    with pytest.raises(JobError, match="was removed or taken over during the run"):
+        lock.check()
 
 
 def test_a_lock_of_a_process_that_is_gone_is_passed_over(tmp_path):

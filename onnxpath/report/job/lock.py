@@ -20,6 +20,7 @@ class Lock:
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOCK
         self._mine = _this_process()
+        self._seen: tuple[int, ...] | None = None
         self._take()
 
     @property
@@ -28,9 +29,15 @@ class Lock:
         return _read(self.path) == self._mine
 
     def check(self) -> None:
-        """Raise JobError where the folder is gone, or somebody else has taken it."""
-        if not self.held:
-            raise lost(self.path.parent)
+        """Raise JobError where the folder is gone, or somebody else has taken it.
+
+        Asked before every file of a run: a lock that is the file that was read before is not read again.
+        """
+        stamp = _stamp(self.path)
+        if stamp is None or stamp != self._seen:
+            if not self.held:
+                raise lost(self.path.parent)
+            self._seen = stamp
 
     def release(self) -> None:
         """Give the folder free."""
@@ -90,6 +97,14 @@ def _began(pid: int) -> int | None:
         return None if facts[0] in "ZX" else int(facts[19])
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _read(path: Path) -> dict[str, Any]:

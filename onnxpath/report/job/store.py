@@ -48,6 +48,7 @@ class Store:
     def __init__(self, folder: Path, configuration: Mapping[str, Any], count: int, unit: int) -> None:
         self.folder, self.count, self.unit = folder, count, unit
         self._configuration = configuration
+        self._begun = False
         self._made = [part for part in (folder, *folder.parents) if not part.exists()]
         self._lock = Lock(folder)
         try:
@@ -88,9 +89,10 @@ class Store:
     def begin(self) -> None:
         """Write the configuration; to be called before the first result."""
         self._lock.check()
-        if not (self.folder / JOB).exists():
+        if not self._begun and not (self.folder / JOB).exists():
             text = json.dumps(self._configuration, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
             write_bytes(self.folder / JOB, text.encode("utf-8"))
+        self._begun = True
 
     def commit(
         self,
