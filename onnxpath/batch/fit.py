@@ -11,7 +11,7 @@ from onnxpath.attribution.methods import METHODS
 from onnxpath.attribution.perturb import BLACK_BOX
 from onnxpath.backward.walk import active_nodes
 from onnxpath.batch.loaded import Wanted
-from onnxpath.errors import InputError, all_of
+from onnxpath.errors import InputError, ModelError, all_of
 from onnxpath.graph.embeddings import embeddings
 from onnxpath.graph.query import require_path
 from onnxpath.graph.surgery import require_tensors
@@ -84,9 +84,12 @@ def check_pathway(model: Model, selector: str, target: int | None, output: str |
 
 def check_tensors(model: Model, tensors: Sequence[str] | None) -> None:
     """Raise UnknownName for tensors that are not there; ModelError where None asks for neuron layers and none are."""
-    if tensors is None:
-        check_layers(model.layers())
-    else:
+    if tensors is None and not model.layers():
+        raise ModelError(
+            "the model has no neuron layer, whose values are saved by default; name others with --tensor "
+            "(`onnxpath inspect MODEL --tensors` lists them)"
+        )
+    if tensors is not None:
         require_tensors(model.graph, tensors)
 
 

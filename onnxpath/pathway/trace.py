@@ -140,8 +140,9 @@ def check_layers(layers: Sequence[NeuronLayer]) -> None:
     """Raise ModelError where there is no neuron layer."""
     if not layers:
         raise ModelError(
-            "the model has no neuron layer: no activation function lies between its inputs and its output; "
-            "pathways need one (`onnxpath inspect MODEL` lists them)"
+            "the model has no neuron layer: no activation function lies between its inputs and its output "
+            "(`onnxpath inspect MODEL` lists them); pathways need one, and methods such as gradient or feature-ablation "
+            "do not"
         )
 
 

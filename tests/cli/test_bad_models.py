@@ -166,8 +166,11 @@ def test_operators_without_a_rule_are_all_listed_before_an_input_is_read(tmp_pat
 def test_no_neuron_layer(tmp_path, no_reading):
     path = saved(tmp_path, parse("m (float[n, 3] x) => (float[n, 3] y) { y = Neg(x) }"))
     np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
+    advice = {"activations": "name others with --tensor"}
     for verb in ("pathway", "report", "activations"):
-        assert "the model has no neuron layer" in refuse(tmp_path, path, verb, inputs=tmp_path / "x.npy")
+        text = refuse(tmp_path, path, verb, inputs=tmp_path / "x.npy")
+        assert "the model has no neuron layer" in text
+        assert advice.get(verb, "methods such as gradient or feature-ablation do not") in text
 
 
 def test_no_float_output(tmp_path, no_reading):
