@@ -1,0 +1,124 @@
+"""What README and docs/ promise a reader: links lead somewhere, examples run, lists are whole."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import onnxpath
+from tests import test_layers
+from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS, run
+from tests.models import FOLDER
+
+ROOT = FOLDER.parent
+DOCS = ROOT / "docs"
+FOLDERS = ("docs", "benchmarks", "sample_models", "tests")
+PAGES = sorted([ROOT / "README.md", *(page for name in FOLDERS for page in (ROOT / name).rglob("*.md"))])
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+RUN = ("onnxpath ", "mv ")
+# Commands that need what a scratch folder has not: other models, texts, a GPU, clusters, the network.
+ELSEWHERE = ("bert.onnx", "forest.onnx", "manifest", "part-aa", "--engine ray", "--web", "$ONNXPATH_DATA", "own.toml")
+
+
+def text_of(page):
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page, language):
+    """The code blocks of a page in one language."""
+    return [body for name, body in BLOCK.findall(text_of(page)) if name == language]
+
+
+def anchors(page):
+    """What may follow # in a link to a page: its headings as GitHub spells them."""
+    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", text_of(page)), re.MULTILINE)
+    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading).strip().replace(" ", "-") for heading in plain}
+
+
+@EVERY_PAGE
+def test_links_lead_somewhere(page):
+    prose = re.sub(r"`[^`\n]*`", "", BLOCK.sub("", text_of(page)))
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if link.startswith("http"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{link}: no such file"
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+def test_the_index_has_every_page():
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", text_of(DOCS / "README.md")))
+    assert linked == {page.name for page in DOCS.glob("*.md")} - {"README.md"}
+
+
+def test_the_python_page_has_every_public_name():
+    cells = re.findall(r"^\| `(\w+)", text_of(DOCS / "python.md"), re.MULTILINE)
+    assert sorted([*cells, "__version__"]) == sorted(onnxpath.__all__)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/python.md"])
+def test_python_examples_run(name, tmp_path, monkeypatch, capsys):
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    shutil.copy(CNN, tmp_path / "model.onnx")
+    monkeypatch.chdir(tmp_path)
+    given = {"x": np.ones((1, 1, 16, 16), np.float32)}
+    exec("\n".join(blocks(ROOT / name, "python")), given)
+    assert capsys.readouterr().out
+
+
+def commands(page):
+    """The lines of a page's shell blocks that begin with a program of RUN, whole."""
+    for block in blocks(page, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.startswith(RUN) and not any(word in line for word in ELSEWHERE):
+                yield line
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/explainers.md", "docs/install.md", "docs/jobs.md"])
+def test_commands_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for file, source in {
+        "model.onnx": CNN,
+        "cat.png": ONE_IMAGE,
+        "preprocess.toml": PREPROCESS,
+        "classes.txt": CLASSES,
+    }.items():
+        shutil.copy(source, file)
+    shutil.copytree(IMAGES, "images")
+    for block in blocks(ROOT / name, "toml"):
+        Path("job.toml").write_text(block, encoding="utf-8")
+    lines = list(commands(ROOT / name))
+    assert lines
+    for line in lines:
+        if line.startswith("onnxpath"):
+            done = run(*shlex.split(line, comments=True)[1:])
+            assert done.code == 0, (line, done)
+        else:
+            subprocess.run(line, shell=True, check=True)
+
+
+def test_the_files_of_the_architecture_exist():
+    """Every file and folder that docs/architecture.md names is in the repository."""
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    if not files:
+        pytest.skip("not a git checkout")
+    (tree,) = [body for _, body in BLOCK.findall(text_of(DOCS / "architecture.md")) if "onnxpath/\n" in body]
+    named = re.findall(r"[\w/-]+\.(?:py|toml|md)", tree)
+    assert len(named) > 50
+    missing = [name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in files)]
+    assert not missing
+
+
+def test_the_order_of_imports_is_the_one_in_the_architecture():
+    (line,) = re.findall(r"^(`errors, registry.*` < `cli`)\.$", text_of(DOCS / "architecture.md"), re.MULTILINE)
+    written = [set(part.split(", ")) for part in re.findall(r"`([^`]+)`", line)]
+    public, program = {"__init__"}, {"onnxpath_cli"}
+    assert [*written[:-1], program] == [parts for parts in test_layers.ORDER if parts != public]
