@@ -26,6 +26,7 @@ from onnxpath_cli.options import (
     TokenizerFile,
     Wrt,
     methods,
+    require_unset,
     several,
 )
 
@@ -81,6 +82,10 @@ def compare(
       onnxpath compare model.onnx model_int8.onnx images/ \\
           --preprocess preprocess.toml -o comparison/
     """
+    given = dict(locals())
+    if is_run(one) and is_run(other):
+        names = given.keys() - {"one", "other", "inputs", "out", "threshold", "classes", "json"}
+        require_unset(compare, given, sorted(names), "two finished reports are compared as they are")
     if is_run(one) or is_run(other):
         compare_runs(one, other, inputs or [], out, threshold, classes, json)
         return

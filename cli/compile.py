@@ -9,7 +9,17 @@ from typing import Annotated, Any
 from typer import Option
 
 from onnxpath_cli.job import read_classes
-from onnxpath_cli.options import ClassNames, Json, ModelPath, Output, Rules, Scope, Selector, number_or_rule
+from onnxpath_cli.options import (
+    ClassNames,
+    Json,
+    ModelPath,
+    Output,
+    Rules,
+    Scope,
+    Selector,
+    number_or_rule,
+    require_unset,
+)
 from onnxpath_cli.output import few, print_json, say
 
 
@@ -68,6 +78,15 @@ def compile(
     Example:
       onnxpath compile model.onnx --sparsity 0.95 -o explainer.onnx
     """
+    given = dict(locals())
+    if pathway is not None:
+        names = given.keys() - {"model", "out", "pathway", "output", "json"}
+        require_unset(compile, given, sorted(names), "with --pathway the file is the masked network itself")
+        _write_pathway(model, pathway, output, out, json)
+        return
+    if web is None:
+        require_unset(compile, given, ("classes", "ort_web"), "they are for the page of --web")
+
     from onnxpath.attribution.methods import METHODS
     from onnxpath.batch.preprocess import load_preprocess
     from onnxpath.errors import all_of
@@ -79,9 +98,6 @@ def compile(
     from onnxpath.report.write import check_writable
     from onnxpath.runtime.model import load
 
-    if pathway is not None:
-        _write_pathway(model, pathway, output, out, json)
-        return
     chosen, loaded, preprocess, names, *_ = all_of(
         lambda: METHODS.get(method),
         lambda: load(model, rules=rules),
@@ -92,8 +108,8 @@ def compile(
     )
     check_exportable(chosen)
     own = {"selector": selector, "sparsity": sparsity, "scope": scope}
-    (given,) = read_pairs([chosen.options], option or [])
-    settings = {k: v for k, v in own.items() if k in chosen.defaults} | given
+    (more,) = read_pairs([chosen.options], option or [])
+    settings = {k: v for k, v in own.items() if k in chosen.defaults} | more
     entry = int(target) if fullmatch(r"-?\d{1,18}", target) else target
     laid_over = overlay or web is not None
     made = compiled(loaded, method, entry, output, opset=opset, preprocess=preprocess, overlay=laid_over, **settings)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +23,18 @@ def several(values: list[str] | None, default: list[str]) -> list[str]:
     """Return names that were given with commas between, or one option after another; commas in brackets are values'."""
     parts = [part.strip() for value in values or [] for part in re.split(r",(?![^(\[]*[)\]])", value)]
     return list(dict.fromkeys(filter(None, parts))) if values is not None else default
+
+
+def require_unset(verb: Callable[..., Any], given: Mapping[str, Any], names: Iterable[str], why: str) -> None:
+    """Raise InputError for options that were given and would be passed over.
+
+    given: the verb's arguments by name; names: of those that say nothing; why: how they say nothing.
+    """
+    from onnxpath.errors import InputError
+
+    defaults = {name: parameter.default for name, parameter in signature(verb).parameters.items()}
+    if told := [f"--{name.replace('_', '-')}" for name in names if given[name] != defaults[name]]:
+        raise InputError(f"{', '.join(told)}: {why}; leave out what says nothing")
 
 
 ModelPath = Annotated[Path, Argument(metavar="MODEL", help="An .onnx file.", show_default=False)]
@@ -92,9 +106,9 @@ Sparsity = Annotated[
     ),
 ]
 Scope = Annotated[str, Option("--scope", help="global (all layers pooled) or layer (each layer by itself).")]
-Seed = Annotated[int, Option("--seed", min=0, help="Of selectors that draw.")]
+Seed = Annotated[int, Option("--seed", min=0, help="Of everything that is drawn.")]
 Composite = Annotated[
     str | None,
     Option("--composite", help="Rules of method lrp: a name in `onnxpath list rules`, or a .toml file."),
 ]
-Steps = Annotated[int, Option("--steps", min=1, help="Points of integrated gradients.")]
+Steps = Annotated[int, Option("--steps", min=1, help="Points on the paths of methods that integrate, their n_steps.")]

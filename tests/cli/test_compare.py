@@ -148,6 +148,8 @@ def test_runs_that_cannot_be_compared(folder, tmp_path):
     assert "gone.npz' of input" in refused(out, "compare", before, lost)
     assert "holds no finished report" in refused(out, "compare", before, IMAGES)
     assert "leave the inputs away" in refused(out, "compare", before, after, IMAGES)
+    text = refused(out, "compare", before, after, "--sparsity", "0.5", "--method", "gradient")
+    assert "--method, --sparsity: two finished reports are compared as they are" in text
     assert "is a folder and" in refused(out, "compare", before, CNN)
 
 

@@ -53,6 +53,11 @@ def test_a_pathway_as_a_model(tmp_path):
         (["--sparsity", "2"], "sparsity is the fraction"),
         (["--pathway", CNN], "is not a pathway file of onnxpath: it is neither .npy nor .npz"),
         (["--overlay"], "an overlay needs the picture"),
+        (
+            ["--pathway", "p.npz", "--opset", "13", "--overlay"],
+            "--opset, --overlay: with --pathway the file is the masked",
+        ),
+        (["--classes", "names.txt", "--ort-web", "dist"], "--classes, --ort-web: they are for the page of --web"),
     ],
 )
 def test_what_it_refuses(tmp_path, given, text):
