@@ -101,7 +101,10 @@ def pathway_facts(pathway: Pathway, names: Sequence[str]) -> data.PathwayFacts:
         softmax=pathway.original.softmax,
         masked_softmax=pathway.masked.softmax,
         margin=pathway.margin,
-        layers=[data.LayerCount(c.name, c.neurons, c.kept, c.active) for c in pathway.layers],
+        layers=[
+            data.LayerCount(c.name, c.neurons, c.kept, c.active, list(c.channels), list(c.shares))
+            for c in pathway.layers
+        ],
     )
 
 

@@ -125,12 +125,18 @@ class RunFacts:
 
 @dataclass
 class LayerCount:
-    """Neurons of one layer on one input. kept: in the pathway. active: with a non-zero output, None where undefined."""
+    """Neurons of one layer on one input. kept: in the pathway. active: with a non-zero output, None where undefined.
+
+    channels: at most three, counted from 0, whose kept neurons have the largest scores in sum, largest first, a dense
+    layer's neurons each being one; shares: of the layer's sum, 0 .. 1. Both empty where nothing with a score is kept.
+    """
 
     name: str
     neurons: int
     kept: int
     active: int | None = None
+    channels: list[int] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
 
 
 @dataclass

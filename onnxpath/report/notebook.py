@@ -32,6 +32,7 @@ from onnxpath.report.job.finish import Reported
 from onnxpath.report.section import SECTIONS
 from onnxpath.report.sections import load_all
 from onnxpath.report.template import TEMPLATES, render_template
+from onnxpath.report.tops import leading
 from onnxpath.runtime.model import Model
 from onnxpath.shown import brief, facts_of
 
@@ -114,7 +115,9 @@ def _channels(shape: tuple[int, ...]) -> int | None:
 @view.register
 def _(value: Pathway) -> str:
     facts = build.pathway_facts(value, [])
-    return render_template("shown/pathway.html", w=facts, scope=value.scope, chart=layer_chart(facts.layers))
+    return render_template(
+        "shown/pathway.html", w=facts, scope=value.scope, chart=layer_chart(facts.layers), tops=leading(facts.layers)
+    )
 
 
 @view.register

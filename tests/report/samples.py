@@ -58,7 +58,10 @@ def item(index: int, size: int = 16) -> Item:
     rng = np.random.default_rng(index)
     kept = index % 3 != 0
     cat, dog = ClassRef(0, "cat"), ClassRef(1, "dog")
-    layers = [LayerCount("relu1", 400, 40 + index % 7, 200), LayerCount("relu2", 100, 0, 50)]
+    layers = [
+        LayerCount("relu1", 400, 40 + index % 7, 200, [3, 0, 2], [0.6125, 0.25, 0.0012]),
+        LayerCount("relu2", 100, 0, 50),
+    ]
     pathway = PathwayFacts(
         "neuron-mct", 0.9, 0.08, 5.0, 4.0, cat, cat if kept else dog, kept, 0.5, 0.0, 0.9, 0.8, 1.5, layers
     )
@@ -86,7 +89,7 @@ def unusual() -> Report:
     vectors = [make_map("gradient", np.arange(-8.0, 8.0), None), make_map("long", np.ones((2000, 4)), 1)]
     deep = item(0)
     assert deep.pathway is not None
-    deep.pathway.layers = [LayerCount(f"layer{i}", 10, i % 10, None) for i in range(150)]
+    deep.pathway.layers = [LayerCount(f"layer{i}", 10, i % 10, None, [i % 7], [i / 150]) for i in range(150)]
     deep.pathway.base_sparsity = deep.pathway.dead_fraction = deep.pathway.margin = None
     items = [
         Item(NASTY, NASTY, ClassRef(None, NASTY), maps=vectors, warnings=[NASTY], arrays='a"b/c d.npz'),
