@@ -19,7 +19,7 @@ from onnxpath.graph.ir import is_float, numpy_dtype
 from onnxpath.graph.surgery import expose
 from onnxpath.pathway.programs import LOGITS, Setup
 from onnxpath.progress import track
-from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.feeds import of_rows, rows_of
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array, Session
 from onnxpath.runtime.targets import Target
@@ -111,7 +111,7 @@ class Probe:
 
     def _perturbed(self, jobs: Array, rows: int, replace: Replace) -> dict[str, Array]:
         ks, owners = np.divmod(jobs, rows)
-        feeds = {name: value[owners] for name, value in self.feeds.items()}
+        feeds = of_rows(self.feeds, owners)
         for name in self.names:
             feeds[name] = np.ascontiguousarray(replace(name, ks, owners, feeds[name]), self.feeds[name].dtype)
         return feeds
@@ -166,7 +166,7 @@ def _default(model: Model, ids: Sequence[str]) -> list[str]:
 
     Raises ModelError where no input is made of numbers.
     """
-    inputs = model.graph.inputs
+    inputs = [t for t in model.graph.inputs if t.shape != []]  # a scalar has no rows
     floats = [t.name for t in inputs if is_float(t)]
     whole = [t.name for t in inputs if not is_float(t) and numpy_dtype(t).kind in "iu"]
     if not (names := (floats or list(ids)) if ids else [t.name for t in inputs if t.name in {*floats, *whole}]):

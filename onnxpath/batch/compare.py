@@ -24,7 +24,7 @@ from onnxpath.errors import InputError, all_of
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import ACTIVATION, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
-from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.feeds import of_rows, rows_of
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
@@ -102,7 +102,7 @@ def compare(
     rows: list[Compared] = []
     settled: Pair | None = None
     for start in range(0, total, size):
-        part = {name: values[start : start + size] for name, values in feeds.items()}
+        part = of_rows(feeds, slice(start, start + size))
         aim = None if entries is None else entries[start : start + size]
         names = [str(index) for index in range(start, min(start + size, total))]
         settled = settled or pair.settled(part, aim)

@@ -71,12 +71,13 @@ def casts(graph: Graph) -> list[str]:
     return [made[0] for made in found.values()] if all(len(made) == 1 for made in found.values()) else []
 
 
-def default_sources(graph: Graph) -> list[str]:
+def default_sources(graph: Graph, scalars: bool = True) -> list[str]:
     """Return what to differentiate by where nobody says: the float inputs; without one, the only embedding or `casts`.
 
-    Raises ModelError where a model has none of these, or several embeddings, and lists them.
+    scalars: False leaves out float inputs without rows. Raises ModelError where a model has none of these, or several
+    embeddings, and lists them.
     """
-    floats = [t.name for t in graph.inputs if is_float(t)]
+    floats = [t.name for t in graph.inputs if is_float(t) and (scalars or t.shape != [])]
     if floats:
         return floats
     found = embeddings(graph)
@@ -98,8 +99,8 @@ def default_sources(graph: Graph) -> list[str]:
 
 
 def named_sources(graph: Graph, wrt: Sequence[str]) -> list[str]:
-    """Return each name once; raises UnknownName for one that is no float tensor or a constant, which has no rows."""
-    tensors = {name: t for name, t in graph.tensors().items() if is_float(t) and is_variable(t)}
+    """Return each name once; raises UnknownName for one that is no float tensor or has no rows: constants, scalars."""
+    tensors = {name: t for name, t in graph.tensors().items() if is_float(t) and is_variable(t) and t.shape != []}
     if missing := [name for name in wrt if name not in tensors]:
         raise unknown("computed float tensor", missing, tensors, "`onnxpath inspect MODEL --tensors` lists them")
     return list(dict.fromkeys(wrt))

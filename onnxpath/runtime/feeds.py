@@ -34,6 +34,11 @@ def rows_of(feeds: Mapping[str, Array]) -> int:
     return max((len(v) for v in feeds.values() if v.ndim), default=1)
 
 
+def of_rows(feeds: Mapping[str, Array], rows: slice | Sequence[int] | Array) -> dict[str, Array]:
+    """Return the inputs of some rows; a scalar has none, and is the same for all."""
+    return {name: value[rows] if value.ndim else value for name, value in feeds.items()}
+
+
 def checked_feeds(inputs: Sequence[Variable], x: Any) -> dict[str, Array]:
     """Return inputs by name, checked as `Model.feeds` says."""
     infos = [info_of(tensor) for tensor in inputs]
@@ -45,8 +50,8 @@ def checked_feeds(inputs: Sequence[Variable], x: Any) -> dict[str, Array]:
         if wrong is None and (wrong := _misfit(info, value)) is None:
             dtype = numpy_dtype(tensor) if tensor.dtype is not None else None
             with np.errstate(over="ignore"):
-                feeds[info.name] = np.ascontiguousarray(value, dtype)
-            wrong = _not_finite(info, feeds[info.name])
+                feeds[info.name] = np.asarray(value, dtype, order="C")
+            wrong = _not_held(info, value, feeds[info.name])
         if wrong is not None:
             problems.append(wrong)
     rows = {name: len(value) for name, value in feeds.items() if value.ndim}
@@ -81,7 +86,11 @@ def _as_array(info: TensorInfo, value: Any) -> tuple[Array, str | None]:
         return np.empty(0), f"input '{info.name}' is not an array: its rows or columns differ in length"
 
 
-def _not_finite(info: TensorInfo, value: Array) -> str | None:
+def _not_held(info: TensorInfo, given: Array, value: Array) -> str | None:
+    """Return what is wrong with a value in the input's dtype."""
+    if value.dtype.kind in "iub":
+        lost = given[given != value]
+        return f"input '{info.name}' is {value.dtype}, which cannot hold {lost.flat[0]}" if lost.size else None
     if value.dtype.kind != "f" or np.isfinite(value).all():
         return None
     bad = int(np.argwhere(~np.isfinite(value))[0][0]) if value.ndim else 0
@@ -98,6 +107,6 @@ def _misfit(info: TensorInfo, value: Array) -> str | None:
     kind = "f" if value.dtype == ml_dtypes.bfloat16 else value.dtype.kind
     if kind not in "fiub" or (kind == "f" and np.dtype(info.dtype).kind in "iub"):
         return f"input '{info.name}' wants {info.dtype}, and {value.dtype} was given"
-    if not len(value) if value.ndim else False:
+    if value.ndim and not len(value):
         return f"input '{info.name}' has no rows"
     return None

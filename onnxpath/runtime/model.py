@@ -27,7 +27,7 @@ from onnxpath.rules.relevance import any_rule_set, relevance_sets
 from onnxpath.rules.relevance.roles import relevance_roles
 from onnxpath.rules.ruleset import RuleSet
 from onnxpath.rules.variants import rule_set
-from onnxpath.runtime.feeds import TensorInfo, checked_feeds, info_of, rows_of
+from onnxpath.runtime.feeds import TensorInfo, checked_feeds, info_of, of_rows, rows_of
 from onnxpath.runtime.program import Program, as_program, hold_weights
 from onnxpath.runtime.providers import precision_on, resolve
 from onnxpath.runtime.rows import freed, why_row_by_row
@@ -158,7 +158,7 @@ class Model(Shown):
 
         Raises ModelError where the model has none of these, or several embeddings.
         """
-        return default_sources(self.graph) if self.wrt is None else self.wrt
+        return default_sources(self.graph, scalars=False) if self.wrt is None else self.wrt
 
     def about(self, wrt: Sequence[str] | None) -> Model:
         """Return the model with another `wrt`, None for the default."""
@@ -248,10 +248,9 @@ class Model(Shown):
         fixed = self.fixed_rows
         for start in range(0, total, size):
             stop = min(start + size, total)
-            part = {k: v[start:stop] for k, v in feeds.items()}
-            if fixed and stop - start < fixed:
-                part = {k: np.concatenate([v, np.repeat(v[-1:], fixed - len(v), 0)]) for k, v in part.items()}
-            yield part, slice(start, stop)
+            # A last run that is too short repeats its last row.
+            rows = np.minimum(np.arange(start, start + fixed), stop - 1) if fixed else slice(start, stop)
+            yield of_rows(feeds, rows), slice(start, stop)
 
     def rows_per_run(self, feeds: Mapping[str, Array]) -> int:
         """Return how many rows of such inputs one run takes.

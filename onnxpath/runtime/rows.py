@@ -11,6 +11,7 @@ from onnxpath.graph.free_rows import free_rows
 from onnxpath.graph.ir import Graph, is_float, numpy_dtype, static_shape
 from onnxpath.graph.row_table import MixedRows
 from onnxpath.graph.rows import row_axes
+from onnxpath.runtime.feeds import of_rows, rows_of
 from onnxpath.runtime.session import Array, Session
 
 TOLERANCE = 1e-3
@@ -27,17 +28,16 @@ def why_row_by_row(graph: Graph, session: Session, feeds: Mapping[str, Array]) -
         row_axes(graph)
     except MixedRows as mixed:
         return str(mixed)
-    few = {name: value[:ROWS] for name, value in feeds.items()}
-    return difference(session, session, few)
+    return difference(session, session, of_rows(feeds, slice(ROWS)))
 
 
 def difference(batched: Session, single: Session, feeds: Mapping[str, Array]) -> str | None:
     """Compare a program on batches with another on single rows; return what differs, None where nothing does."""
-    count = min(len(v) for v in feeds.values())
-    alone = [single.run({k: v[i : i + 1] for k, v in feeds.items()}) for i in range(count)]
+    count = rows_of(feeds)
+    alone = [single.run(of_rows(feeds, [i])) for i in range(count)]
     try:
         for order in ([*range(count)], [*range(count)][::-1], [*range(count - 1)]):
-            together = batched.run({k: np.ascontiguousarray(v[order]) for k, v in feeds.items()})
+            together = batched.run(of_rows(feeds, order))
             for name, value in together.items():
                 wanted = np.concatenate([alone[i][name] for i in order])
                 if value.shape != wanted.shape or _distance(value, wanted) > TOLERANCE:
@@ -62,7 +62,7 @@ def freed(graph: Graph, provider: str) -> Graph:
 
     What was done, or why not, is added to its notes.
     """
-    if any(static_shape(t) is None or t.shape[:1] != [1] for t in graph.inputs):
+    if any(static_shape(t) is None or t.shape[:1] not in ([], [1]) for t in graph.inputs):
         return graph
     try:
         open_graph = free_rows(graph)
@@ -80,7 +80,7 @@ def _draw(graph: Graph) -> dict[str, Array]:
     rng = np.random.default_rng(0)
     feeds = {}
     for tensor in graph.inputs:
-        shape = (ROWS, *tensor.shape[1:])
+        shape = (ROWS, *tensor.shape[1:]) if tensor.shape else ()
         drawn = rng.standard_normal(shape) if is_float(tensor) else rng.integers(0, 2, shape)
-        feeds[tensor.name] = drawn.astype(numpy_dtype(tensor))
+        feeds[tensor.name] = np.asarray(drawn, numpy_dtype(tensor))
     return feeds

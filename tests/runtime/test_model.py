@@ -128,6 +128,13 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize(("kind", "value"), [("int32", 2**32 + 3), ("uint8", -1), ("bool", 2)])
+def test_whole_numbers_that_do_not_fit(kind, value):
+    model = load(parse(f"m (float[n, 1] x, {kind}[n] i) => (float[n] y) {{ f = Cast<to = 1>(i); y = Add(x, f) }}"))
+    with pytest.raises(InputError, match=f"input 'i' is {kind}, which cannot hold {value}"):
+        model.feeds({"x": normal(2, 1), "i": np.array([1, value])})
+
+
 @pytest.mark.parametrize(("value", "text"), BAD.values(), ids=BAD.keys())
 def test_values_that_do_not_fit(value, text):
     with pytest.raises(InputError, match=text):
@@ -196,6 +203,23 @@ def test_open_sizes_count_as_they_are_fed():
 
 def test_rows_of():
     assert rows_of({"x": normal(3, 2), "scale": np.float32(2)}) == 3
+
+
+SCALED = "m (float[{n}, 6] x, {kind} s) => (float[{n}, 6] y) {{ f = Cast<to = 1>(s); a = Tanh(x); y = Mul(a, f) }}"
+
+
+@pytest.mark.parametrize("n", ["n", "1", "2"])
+@pytest.mark.parametrize("kind", ["float", "int64"])
+def test_a_scalar_is_fed_to_every_run_and_explained_in_none(kind, n):
+    model = load(parse(SCALED.format(kind=kind, n=n)), memory=1)
+    x = normal(5, 6)
+    assert model.sources == ["x"] and model.fixed_rows == (2 if n == "2" else None)
+    found = onnxpath.attribute(model, {"x": x, "s": 3}, target=1, method="input-x-gradient")
+    np.testing.assert_allclose(found.values[:, 1], 3 * x[:, 1] * (1 - np.tanh(x[:, 1]) ** 2), rtol=1e-5)
+    ablated = onnxpath.attribute(model, {"x": x, "s": 3}, target=1, method="feature-ablation")
+    np.testing.assert_allclose(ablated.values[:, 1], 3 * np.tanh(x[:, 1]), rtol=1e-5)
+    with pytest.raises(UnknownName, match="no computed float tensor named 's'"):
+        model.about(["s"])
 
 
 # --------------------------------------------------------------------------------------------------------- sessions

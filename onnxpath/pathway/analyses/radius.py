@@ -15,7 +15,7 @@ from onnxpath.pathway.analyses.margins import Margins, margins
 from onnxpath.pathway.analyses.region import POOLED, VALUE, Region, repeated
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import Setup
-from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.feeds import of_rows, rows_of
 from onnxpath.runtime.model import Model, load
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
@@ -95,7 +95,7 @@ def linear_radius(
     region = Region(setup, pathways is not None)
     size = loaded.rows_per_run(feeds if count > 1 else repeated(feeds, 2))
     masks: list[Mapping[str, Array]] = [{}] * count if pathways is None else [p.masks for p in pathways]
-    rows = ({k: v[i : i + 1] if v.ndim else v for k, v in feeds.items()} for i in range(count))
+    rows = (of_rows(feeds, [i]) for i in range(count))
     return [_row(region, row, own, size, units) for row, own in zip(rows, masks, strict=True)]
 
 
@@ -182,7 +182,7 @@ def _nearest(
             cotangents[i][row, near[i].plus[place]] = 1
             if (minus := near[i].minus) is not None:
                 cotangents[i][row, minus[place]] -= 1
-        fed = {name: value[:rows] if value.ndim else value for name, value in feeds.items()}
+        fed = of_rows(feeds, slice(rows))
         grads = region.gradients(group, fed, {i: c.reshape(rows, *shapes[i]) for i, c in cotangents.items()})
         lengths = np.sqrt(sum(_squares(grad[: len(part)]) for grad in grads.values()))
         apart = np.array([near[i].values[place] for i, place in part])
