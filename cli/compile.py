@@ -95,7 +95,7 @@ def compile(
     from onnxpath.explainer.page import write_page
     from onnxpath.graph.load import save_model
     from onnxpath.options import read_pairs
-    from onnxpath.report.write import check_writable
+    from onnxpath.report.write import check_file, check_writable
     from onnxpath.runtime.model import load
 
     chosen, loaded, preprocess, names, *_ = all_of(
@@ -104,7 +104,7 @@ def compile(
         lambda: load_preprocess(with_preprocessing) if with_preprocessing else None,
         lambda: read_classes(classes),
         lambda: check_writable(web) if web is not None else None,
-        lambda: check_writable(out.parent),
+        lambda: check_file(out, model),
     )
     check_exportable(chosen)
     own = {"selector": selector, "sparsity": sparsity, "scope": scope}
@@ -134,10 +134,12 @@ def _write_pathway(model: Path, pathway: Path, output: str | None, out: Path, js
     from onnxpath.explainer.submodel import pathway_model
     from onnxpath.graph.load import save_model
     from onnxpath.pathway.pathway import Pathway
-    from onnxpath.report.write import check_writable
+    from onnxpath.report.write import check_file
     from onnxpath.runtime.model import load
 
-    loaded, chosen, _ = all_of(lambda: load(model), lambda: Pathway.load(pathway), lambda: check_writable(out.parent))
+    loaded, chosen, _ = all_of(
+        lambda: load(model), lambda: Pathway.load(pathway), lambda: check_file(out, model, pathway)
+    )
     made = pathway_model(loaded, chosen, output)
     save_model(made, out)
     facts = {p.key.removeprefix("onnxpath."): p.value for p in made.metadata_props}

@@ -41,11 +41,11 @@ def gradient(
     from onnxpath.backward.gradient_graph import gradient_graph
     from onnxpath.errors import all_of
     from onnxpath.graph.load import save_model
-    from onnxpath.report.write import check_writable
+    from onnxpath.report.write import check_file
 
     made, _ = all_of(
         lambda: gradient_graph(model, wrt or None, of or None, prefix, rules=rules),
-        lambda: check_writable(out.parent),
+        lambda: check_file(out, model),
     )
     save_model(made, out)
     inputs, outputs = [i.name for i in made.graph.input], [o.name for o in made.graph.output]

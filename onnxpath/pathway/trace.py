@@ -141,8 +141,8 @@ def check_layers(layers: Sequence[NeuronLayer]) -> None:
     if not layers:
         raise ModelError(
             "the model has no neuron layer: no activation function lies between its inputs and its output "
-            "(`onnxpath inspect MODEL` lists them); pathways need one, and methods such as gradient or feature-ablation "
-            "do not"
+            "(`onnxpath inspect MODEL` lists them); pathways need one, "
+            "and methods such as gradient or feature-ablation do not"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from onnxpath.errors import JobError
 from onnxpath.files import npz_bytes, printable, unwritable, write_bytes, write_pieces
 from onnxpath.report.data import Item, PageData
 from onnxpath.report.page import render
@@ -44,6 +45,18 @@ def check_writable(folder: Path) -> None:
     finally:
         for part in reversed(made):
             part.rmdir()
+
+
+def check_file(file: Path, *sources: Path) -> None:
+    """Prove that a file can be written where it is asked for, as `check_writable` does of its folder.
+
+    sources: files that it is made of, which it must not replace. Raises JobError.
+    """
+    if file.is_dir():
+        raise JobError(f"'{file}' is a folder; name a file in it with -o")
+    if any(file.exists() and source.exists() and file.samefile(source) for source in sources):
+        raise JobError(f"'{file}' is what is read, and would be lost; name another file with -o")
+    check_writable(file.parent)
 
 
 def write_report(folder: Path, report: PageData, rows: Iterable[str] | None = None) -> Path:

@@ -205,6 +205,17 @@ def test_input_of_unknown_rank(tmp_path, no_reading):
     assert "export the model with the rank of its input" in refuse(tmp_path, saved(tmp_path, model), "pathway")
 
 
+@pytest.mark.parametrize("verb", ["gradient", "compile"])
+def test_a_model_is_never_replaced_by_what_is_made_of_it(tmp_path, verb):
+    path = saved(tmp_path, mlp())
+    before = path.read_bytes()
+    (tmp_path / "folder").mkdir()
+    other = tmp_path / "folder" / ".." / path.name
+    assert "is what is read, and would be lost; name another file" in run(verb, path, "-o", other).err
+    assert path.read_bytes() == before
+    assert "is a folder; name a file in it" in run(verb, path, "-o", tmp_path / "folder").err
+
+
 def test_gradient_of_names_that_are_taken_or_unknown(tmp_path):
     model, first, out = saved(tmp_path, mlp()), tmp_path / "first.onnx", tmp_path / "second.onnx"
     assert run("gradient", model, "-o", first).code == 0
