@@ -27,10 +27,10 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             # A name may be followed by a remark: "y1 (pixels)".
-            reader.fieldnames = [name.split()[0] for name in reader.fieldnames or () if name.strip()]
+            reader.fieldnames = [name.partition(" ")[0] for name in map(str.strip, reader.fieldnames or ())]
             missing = [name for name in ("file", *CORNERS) if name not in reader.fieldnames]
             if missing:
                 raise InputError(

@@ -53,6 +53,11 @@ def test_boxes_are_found_by_name_and_by_file(tmp_path):
     assert boxes_of(items["c.png"], boxes, double).shape == (0, 4)
 
 
+def test_columns_without_a_name_and_a_byte_order_mark_shift_nothing(tmp_path):
+    (tmp_path / "boxes.csv").write_text("\ufeff,file,x0,,y0,x1,y1\n7,a.png,1,-,2,3,4\n")
+    assert read_boxes(tmp_path / "boxes.csv") == {"a.png": [(1, 2, 3, 4)]}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
