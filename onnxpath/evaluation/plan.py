@@ -186,5 +186,8 @@ def _check_scores(metrics: Sequence[tuple[Metric, Mapping[str, Any]]], subject: 
 def _curve(measured: Measured, samples: int, seed: int) -> Curve | None:
     if measured.curve is None:
         return None
-    mean, low, high = (np.asarray(v).tolist() for v in band(measured.curve, samples, seed))
+    known = measured.curve[np.isfinite(measured.curve).all(1)]
+    if not len(known):
+        return None
+    mean, low, high = (np.asarray(v).tolist() for v in band(known, samples, seed))
     return Curve([float(at) for at in measured.at], mean, low, high, measured.along, list(measured.names))

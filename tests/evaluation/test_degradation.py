@@ -218,6 +218,17 @@ def test_road_begins_with_the_whole_input_whether_that_is_asked_for_or_not():
     np.testing.assert_array_equal(found[0].curve, found[1].curve)
 
 
+def test_a_row_whose_score_is_zero_has_no_relative_change_and_spoils_no_curve():
+    model = parse("flat (float[n, 1, 4, 4] x) => (float[n, 16] y) { f = Flatten(x); y = Relu(f) }")
+    x = np.random.default_rng(0).normal(size=(4, 1, 4, 4)).astype(np.float32)
+    x[2] = -1
+    asked = {"score": "logit", "replace": "zero", "steps": (10, 50)}
+    whole = onnxpath.evaluate(model, x, ["gradient"], ["morf"], **asked).scores[0]
+    without = onnxpath.evaluate(model, np.delete(x, 2, 0), ["gradient"], ["morf"], **asked).scores[0]
+    assert whole.values[2] is None and [v for v in whole.values if v is not None] == without.values
+    assert whole.curve == without.curve and np.isfinite(whole.curve.mean).all()
+
+
 def test_patches_fit_flat_rows_by_default():
     text = "flat (float[n, 1, 2, 64] x) => (float[n, 64] y) { y = ReduceMean<keepdims = 0>(x, axes) }"
     subject = Subject.of(parse(text, axes=np.array([1, 2])), np.random.default_rng(0).random((2, 1, 2, 64), np.float32))

@@ -31,7 +31,7 @@ def lerf(
     """Relative change of the score while the least relevant positions are removed first (Khakzar et al., 2021).
 
     steps: percentages removed, each from the whole input; replace: what stands there instead; score: softmax | logit.
-    Returns for each ranking the area under |p − p(q)| / p over q, from q = 0.
+    Returns for each ranking the area under |p − p(q)| / p over q, from q = 0; rows whose score is 0 have none.
     """
     return _change(subject, explanation, steps, replace, score, most_first=False)
 
@@ -79,7 +79,8 @@ def _change(
     at = [0.0, *steps]
 
     def measure(order: Array) -> Measured:
-        change = np.abs(whole - degraded(subject, order, limits, replace, score)) / np.abs(whole)
+        drop = np.abs(whole - degraded(subject, order, limits, replace, score))
+        change = np.divide(drop, np.abs(whole), out=np.full_like(drop, np.nan), where=whole != 0)
         curve = np.concatenate([np.zeros((subject.rows, 1)), change], 1)
         return Measured(area(curve, at) / 100, curve, at, ALONG)
 
