@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import struct
-import zlib
+import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 
 SAMPLE = 256
 """Values that tell whether the floats of an array repeat."""
-
-NAMES_ARE_UTF8, FIRST_DAY, ZIP64, FAR, STORED, DEFLATED = 0x800, 0x21, 45, 0xFFFFFFFF, 0, 8
-"""Words of a zip archive: FAR stands for a size or place that is in the entry's field of 64 bits."""
 
 PART = ".part"
 """Suffix of a file that is being written; what a killed run leaves of them is rubbish."""
@@ -63,45 +59,18 @@ def save_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
-    """Return the bytes of an .npz, which depend on the arrays alone: all entries are of 1 January 1980.
-
-    A zip64 archive (PKWARE's APPNOTE 6.3, section 4.3), put together here: zipfile takes as long for the entries of an
-    input as for what is in them, and packs all of them in the same way.
-    """
-    if not arrays:
-        return b"PK\5\6" + bytes(18)
-    parts: list[bytes] = []
-    index: list[bytes] = []
-    at = 0
-    for name, array in arrays.items():
-        title, (plain, data, method) = f"{name}.npy".encode(), _packed(array)
-        facts = struct.pack("<4H3I", NAMES_ARE_UTF8, method, 0, FIRST_DAY, zlib.crc32(plain), FAR, FAR)
-        sizes = struct.pack("<2Q", len(plain), len(data))
-        entry = [struct.pack("<4sH20s2H", b"PK\3\4", ZIP64, facts, len(title), 20), title, b"\1\0\x10\0", sizes, data]
-        index.append(struct.pack("<4s2H20s5H2I", b"PK\1\2", ZIP64, ZIP64, facts, len(title), 28, 0, 0, 0, 0, FAR))
-        index += [title, b"\1\0\x18\0", sizes, struct.pack("<Q", at)]
-        parts += entry
-        at += sum(map(len, entry))
-    size, count = sum(map(len, index)), len(arrays)
-    index.append(struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, ZIP64, ZIP64, 0, 0, count, count, size, at))
-    index.append(struct.pack("<4sIQI", b"PK\6\7", 0, at + size, 1))
-    index.append(struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, FAR, FAR, 0))
-    return b"".join(parts + index)
-
-
-def _packed(array: np.ndarray[Any, Any]) -> tuple[bytes, bytes, int]:
-    """Return an array as .npy, what an archive holds of it, and the archive's number for how that is packed."""
+    """Return the bytes of an .npz, which depend on the arrays alone: an entry opened by name is of 1 January 1980."""
     import numpy as np
 
-    held, buffer = np.asanyarray(array), io.BytesIO()
-    np.lib.format.write_array(buffer, held, allow_pickle=False)
-    plain = buffer.getvalue()
-    if not _shrinks(held):
-        return plain, plain, STORED
-    # Bytes that are no text are the bits of masks as a rule: noise, in which a search for repeats finds none.
-    bits = held.dtype == np.uint8 and held.size > 0 and held.max() > 127
-    packer = zlib.compressobj(1, wbits=-15, strategy=zlib.Z_RLE if bits else zlib.Z_DEFAULT_STRATEGY)
-    return plain, packer.compress(plain) + packer.flush(), DEFLATED
+    buffer = io.BytesIO()
+    # Masks are noise for the most part: packed harder, as numpy does, they take longer and as much room.
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            held = np.asanyarray(array)
+            archive.compression = zipfile.ZIP_DEFLATED if _shrinks(held) else zipfile.ZIP_STORED
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, held, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _shrinks(array: np.ndarray[Any, Any]) -> bool:
