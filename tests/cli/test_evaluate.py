@@ -98,8 +98,10 @@ def test_inputs_that_cannot_be_read_are_listed(tmp_path):
 
 
 def test_a_method_that_cannot_run_is_said(tmp_path):
-    done = run(*EVALUATE, *FAST, "--set", "replace=linear", "-o", tmp_path)
-    assert done.code == 0, done
+    label = "layer-activation:layer=/Relu_output_0"
+    done = run(*EVALUATE, *FAST, "--methods", label, "-o", tmp_path)
+    assert done.code == 0 and f"skipped: {label}: it maps '/Relu_output_0'" in done.out, done
+    assert "  gradient" in done.out
 
 
 @pytest.fixture
