@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from onnxpath.batch.likeness import relative_difference
 from onnxpath.batch.matching import BY_NAME, linear_nodes, match_layers
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.batch.selection import Selection
-from onnxpath.errors import InputError, all_of
+from onnxpath.errors import InputError, ModelError, all_of
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import ACTIVATION, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
@@ -130,13 +131,7 @@ class Pair:
         """Check that two models can be compared, and match their layers. Raises all that stops it at once."""
         # An index is checked here; one per row, once the rows are there.
         aim = target if isinstance(target, int) else None
-        asked = [
-            lambda model=model: all_of(
-                lambda: check_attribution(model, settings.methods, aim, output),
-                lambda: check_pathway(model, settings.selection.selector, aim, output),
-            )
-            for model in (one, other)
-        ]
+        asked = [partial(_check_asked, model, settings, aim, output) for model in (one, other)]
         inputs, *_ = all_of(lambda: match_inputs(one, other), lambda: check_outputs(one, other, output), *asked)
         layers = [[(n.name, n.shape) for n in model.layers(output)] for model in (one, other)]
         found = match_layers(*layers)
@@ -280,6 +275,20 @@ def _activations(model: Model, feeds: Mapping[str, Array], output: str | None) -
     found = drop_prefix(joined, ACTIVATION)
     (logits,) = (values for name, values in joined.items() if not name.startswith(ACTIVATION))
     return logits, found
+
+
+def _check_asked(model: Model, settings: Settings, target: int | None, output: str | None) -> None:
+    """Raise what would stop the maps and pathways of every row."""
+    if not model.layers(output):
+        name = model.path.name if model.path else "in memory"
+        raise ModelError(
+            f"model '{name}' has no neuron layer, and two models are compared by their pathways too; make a "
+            "report of each with methods that need none, such as gradient or feature-ablation, and compare the folders"
+        )
+    all_of(
+        lambda: check_attribution(model, settings.methods, target, output),
+        lambda: check_pathway(model, settings.selection.selector, target, output),
+    )
 
 
 def _check_threshold(threshold: float) -> None:

@@ -14,7 +14,7 @@ from tests.batch.test_compare import changed
 from tests.batch.token_models import classifier
 from tests.cli.program import CLASSES, CNN, IMAGES, PREPROCESS, refused, run, tree
 from tests.formats import quantised
-from tests.models import mlp, sample, sample_images
+from tests.models import mlp, parse, sample, sample_images
 
 RUN = ("--preprocess", PREPROCESS, "--classes", CLASSES)
 
@@ -166,6 +166,20 @@ def test_models_that_cannot_be_compared(folder, tmp_path):
         out, "compare", CNN, folder / "int8.onnx", IMAGES, "--rules", "gradient", *RUN
     )
     assert "did you mean 'logits'?" in refused(out, "compare", CNN, CNN, IMAGES, "--output", "logit", *RUN)
+
+
+def test_models_without_neurons_are_compared_by_their_reports(tmp_path):
+    paths = [tmp_path / "a.onnx", tmp_path / "b.onnx"]
+    for sign, path in zip((1, -1), paths, strict=True):
+        w = np.float32(sign * np.eye(3))
+        onnx.save(parse("m (float[n, 3] x) => (float[n, 3] y) { y = MatMul(x, w) }", w=w), path)
+    np.save(tmp_path / "x.npy", np.eye(3, dtype=np.float32))
+    text = refused(tmp_path / "out", "compare", *paths, tmp_path / "x.npy", "--methods", "gradient")
+    assert "model 'a.onnx' has no neuron layer" in text and "make a report of each with methods that need none" in text
+    folders = [path.with_suffix("") for path in paths]
+    for path, made in zip(paths, folders, strict=True):
+        assert run("report", path, tmp_path / "x.npy", "--methods", "gradient", "-o", made).code == 0
+    assert "predictions agree on 0 % of 3 inputs" in compare(*folders, "-o", tmp_path / "out").out
 
 
 def test_two_sample_models_of_one_task(tmp_path):
