@@ -208,13 +208,14 @@ def _subject(
     from onnxpath.batch.boxes import boxes_of
     from onnxpath.errors import InputError
     from onnxpath.evaluation.subject import Subject
+    from onnxpath.runtime.targets import resolve_target
 
     boxes, masks = job.options["boxes"], job.options["masks"]
     if masks is not None and len(masks) != len(job.items):
         raise InputError(f"there are {len(masks)} masks and {len(job.items)} inputs; give one for each, in order")
     pictures = job.model.wrt is None and next(iter(x.values())).ndim == 4
     channels = "last" if pictures and job.preprocess.layout == "NHWC" else None
-    return Subject.of(
+    subject = Subject.of(
         job.model,
         x,
         target,
@@ -224,6 +225,11 @@ def _subject(
         None if masks is None else masks[[place for place, _ in kept]],
         seed,
     )
+    if all(item.target is None for _, item in kept):
+        return subject
+    own = subject.target.values.tolist()
+    asked = [own[row] if item.target is None else item.target for row, (_, item) in enumerate(kept)]
+    return subject.with_target(resolve_target(job.model, asked, subject.rows, output).values)
 
 
 def _correct(subject: Subject, kept: list[tuple[int, InputItem]]) -> Subject:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import onnxpath
 from onnxpath.runtime.session import Session
 from tests.cli.program import CNN, IMAGES, PREPROCESS, refused, run
 from tests.models import sample_images
@@ -154,6 +155,21 @@ def test_masks_that_do_not_fit(tmp_path):
     assert "these rows need (12, 16, 16)" in refused(tmp_path / "out", *EVALUATE, *options)
     np.savez(tmp_path / "m.npz", other=np.zeros((12, 8, 8)))
     assert "hold no array `masks`" in refused(tmp_path / "out", *EVALUATE, *options)
+
+
+def test_targets_of_a_manifest_are_what_is_explained(tmp_path):
+    files = sorted(IMAGES.glob("*.png"))[:3]
+    lines = [f"{file},{target}" for file, target in zip(files, ("4", "", "7"), strict=True)]
+    (tmp_path / "m.csv").write_text("path,target\n" + "\n".join(lines))
+    evaluate = ["evaluate", CNN, tmp_path / "m.csv", *EVALUATE[3:], *FAST, "--set", "score=logit"]
+    done = run(*evaluate, "-o", tmp_path / "out", "--json")
+    predicted = int(onnxpath.attribute(CNN, sample_images()[1:2], method="gradient").prediction[0])
+    wanted = onnxpath.evaluate(
+        *(CNN, sample_images()[:3], ["gradient"], ["deletion"]), [4, predicted, 7], steps=(0, 50, 100), score="logit"
+    )
+    assert done.json["scores"][0]["values"] == pytest.approx(wanted.scores[0].values, rel=1e-4)
+    (tmp_path / "m.csv").write_text("path,target\n" + f"{files[0]},10\n")
+    assert "target 10 is out of range" in refused(tmp_path / "no", *evaluate)
 
 
 def test_metrics_are_listed():
