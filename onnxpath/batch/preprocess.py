@@ -152,7 +152,8 @@ def find_problems(given: Mapping[str, Any]) -> list[str]:
             values = _CLEAN[key](given.get(key))
             if values is not None and len(values) not in (1, channels):
                 color = given.get("color", "RGB")
-                problems.append(f"{key}: has {len(values)} values, color {color} wants 1 or {channels}")
+                wanted = " or ".join(map(str, sorted({1, channels})))
+                problems.append(f"{key}: has {len(values)} values, color {color} wants {wanted}")
     return problems
 
 

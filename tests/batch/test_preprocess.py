@@ -132,7 +132,7 @@ def test_all_bad_keys_are_named_at_once(tmp_path):
     ("given", "complaint"),
     [
         ({"mean": (1.0, 2.0)}, "mean: has 2 values, color RGB wants 1 or 3"),
-        ({"color": "L", "std": (1.0, 2.0, 3.0)}, "std: has 3 values, color L wants 1 or 1"),
+        ({"color": "L", "std": (1.0, 2.0, 3.0)}, "std: has 3 values, color L wants 1$"),
         ({"scale": float("nan")}, "scale: must be a finite number"),
         ({"scale": 10**400}, "scale: must be a finite number"),
         ({"mean": 10**400}, "mean: must be a finite number or a list of them"),
