@@ -10,6 +10,7 @@ from onnxpath.attribution.registry import logits_of
 from onnxpath.errors import InputError, unknown
 from onnxpath.evaluation.replacement import REPLACEMENTS, Fill
 from onnxpath.evaluation.subject import Subject
+from onnxpath.runtime.feeds import of_rows
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target
 
@@ -26,10 +27,10 @@ def degraded(
     fill = REPLACEMENTS.get(replace)(subject)
     limits = np.asarray(counts)[:, None]
     found = np.empty((subject.rows, len(counts)))
+    others = {name: values for name, values in subject.feeds.items() if name != subject.source}
     for rows, steps, batch in _batches(subject, places, limits, fill, inserting):
-        feeds = {k: v[rows] if v.ndim else v for k, v in subject.feeds.items() if k != subject.source}
         target = Target(subject.target.readout, subject.target.kind, subject.target.values[rows])
-        logits = logits_of(subject.model, {**feeds, subject.source: batch}, target)
+        logits = logits_of(subject.model, {**of_rows(others, rows), subject.source: batch}, target)
         found[rows, steps] = read(score, logits, target)
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 from onnxpath.attribution.registry import begun_at_sources, logits_of
 from onnxpath.errors import InputError
 from onnxpath.evaluation.layout import Layout
-from onnxpath.runtime.feeds import rows_of
+from onnxpath.runtime.feeds import of_rows, rows_of
 from onnxpath.runtime.model import Model, load
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import Target, resolve_target
@@ -115,7 +115,7 @@ class Subject:
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         return replace(
             self,
-            feeds={k: v[rows] if v.ndim else v for k, v in self.feeds.items()},
+            feeds=of_rows(self.feeds, rows),
             target=Target(self.target.readout, self.target.kind, self.target.values[rows]),
             logits=self.logits[rows],
             boxes=None if self.boxes is None else [self.boxes[i] for i in rows],

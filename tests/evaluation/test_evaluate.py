@@ -184,6 +184,18 @@ def test_other_inputs_stay_and_several_float_inputs_must_be_told_apart():
     assert found.scores[0].mean == pytest.approx(1, abs=1e-4)  # linear in b
 
 
+def test_a_scalar_beside_the_input_is_the_same_for_every_row():
+    weights = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    model = parse("m (float[n, 4] x, float s) => (float[n, 3] y) { p = Mul(x, s); y = MatMul(p, W) }", W=weights)
+    plain = parse("m (float[n, 4] x) => (float[n, 3] y) { y = MatMul(x, W) }", W=weights)
+    x = np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32)
+    found, wanted = (
+        onnxpath.evaluate(m, given, ["gradient"], ["deletion"], wrt=["x"], score="logit")
+        for m, given in ((model, {"x": x, "s": np.float32(1)}), (plain, x))
+    )
+    assert found.scores[0].values == pytest.approx(wanted.scores[0].values)
+
+
 def test_a_fixed_batch_and_a_single_output():
     made, _ = linear.model()
     made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
