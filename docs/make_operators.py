@@ -15,19 +15,20 @@ CONVERTED = {"Scatter": "ScatterElements", "Upsample": "Resize"}
 
 KINDS = {
     "exact": "a rule of its own",
-    "expansion": "exact: spelled in other operators, and the gradient is that of the spelling",
-    "zero": "piecewise constant, or of the input's shape alone: the gradient is zero, and said to be",
-    "straight-through": "zero; an estimate on request (`rules=`), named in the result",
-    "on load": "spelled in other operators when the model is loaded",
+    "expansion": "exact: written in other operators, whose rules are used",
+    "zero": "the gradient is zero by definition: piecewise constant, or a function of the shape alone",
+    "straight-through": "zero; an estimate on request (`rules=`), which results name",
+    "on load": "replaced by other operators when the model is loaded",
     "no path": "no float goes in, or none comes out: no gradient passes",
-    "refused": "a clear error before anything runs",
+    "refused": "an error before anything runs; methods that only run the model still work",
 }
 
 HEAD = """# Operators
 
-What `onnxpath.gradient_graph` does at every operator of ai.onnx. Written by `docs/make_operators.py` from the registry
-of rules; [add-a-rule.md](add-a-rule.md) says how to add one, [results/conformance.md](results/conformance.md) what was
-checked. Models of opset 7 and newer are read; the gradient graph has opset 21 to {newest}, what ONNX Runtime runs.
+What the gradient does at every operator of ai.onnx; operators of other domains are in [expansions.md](expansions.md). Models of opset
+7 and newer are read; the gradient graph has opset 21 to {newest}, which ONNX Runtime runs. How the rules were checked:
+[results/conformance.md](results/conformance.md). How to add one: [add-a-rule.md](add-a-rule.md). `docs/make_operators.py` writes
+this page from the rules.
 
 | kind | operators | meaning |
 | --- | --- | --- |
@@ -69,7 +70,7 @@ def page():
     counts = Counter(kind for _, kind, _ in rows)
     made = HEAD.format(newest=NEWEST_OPSET)
     made += "".join(f"| {kind} | {counts[kind]} | {meaning} |\n" for kind, meaning in KINDS.items())
-    made += "\n| operator | kind | |\n| --- | --- | --- |\n"
+    made += "\n| operator | kind | remark |\n| --- | --- | --- |\n"
     return made + "".join(f"| {name} | {kind} | {remark} |\n" for name, kind, remark in rows)
 
 

@@ -10,7 +10,7 @@ shape as the output) for every float output, and has an output `grad_<input>` fo
     python -m tests.conformance.conformance --survey    no builder: say what is checkable, and how
     options: --builder module:function (another builder)  --optimise (gradient models at ORT_ENABLE_ALL)  --ops Add,Conv
              --no-expanded  --const (non-float inputs become initializers)
-             --cache FILE (reuse the finite differences)  --json FILE  --fail-list  -v
+             --cache FILE (reuse the finite differences)  --json FILE  -v
 
 How a case is checked.  The expected value is a central finite difference (Richardson-extrapolated from two
 steps) of sum(cotangent*output) on at most 40 elements of each input.  An element is dropped when the two steps
