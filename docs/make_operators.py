@@ -25,10 +25,10 @@ KINDS = {
 
 HEAD = """# Operators
 
-What the gradient does at every operator of ai.onnx; operators of other domains are in [expansions.md](expansions.md). Models of opset
-7 and newer are read; the gradient graph has opset 21 to {newest}, which ONNX Runtime runs. How the rules were checked:
-[results/conformance.md](results/conformance.md). How to add one: [add-a-rule.md](add-a-rule.md). `docs/make_operators.py` writes
-this page from the rules.
+What the gradient does at every operator of ai.onnx; operators of other domains are in [expansions.md](expansions.md).
+Models of opset 7 and newer are read; the gradient graph has opset 21 to {newest}, which ONNX Runtime runs. How the
+rules were checked: [results/conformance.md](results/conformance.md). How to add one: [add-a-rule.md](add-a-rule.md).
+`docs/make_operators.py` writes this page from the rules.
 
 | kind | operators | meaning |
 | --- | --- | --- |
