@@ -170,7 +170,10 @@ def _write_netron(
 
 def _line(row: dict[str, Any]) -> str:
     state = "kept" if row["kept"] else f"LOST (now {row['masked_prediction']['name']})"
-    return f"{row['input']}: {row['prediction']['name']} {state}, density {row['density']:.4f} -> {row['file']}"
+    answer = f"{row['prediction']['name']} {state}"
+    if row["margin"] is None:  # one entry in a row is its largest, whatever its value
+        answer = f"{row['logit']:.4g}, with the pathway alone {row['masked_logit']:.4g}"
+    return f"{row['input']}: {answer}, density {row['density']:.4f} -> {row['file']}"
 
 
 def _more(more: Mapping[str, Any]) -> None:

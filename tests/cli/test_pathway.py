@@ -9,7 +9,7 @@ import pytest
 import onnxpath
 from onnxpath.pathway.analyses.named import ANALYSES
 from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS, refused, run, tree
-from tests.models import sample_images
+from tests.models import mlp, sample_images
 
 BOTH = ("--selector", "neuron-mct", "--selector", "random")
 EVERY_ANALYSIS = [part for name in ANALYSES.names() for part in ("--analysis", name)]
@@ -51,6 +51,15 @@ def test_lines_for_people(tmp_path):
     text = pathways(*BOTH, *EVERY_ANALYSIS, "-o", tmp_path / "out").out
     assert "neuron-mct – random: Jaccard" in text and "independent choices 5.26 %" in text
     assert "within a class" in text and "dead 0 %" in text and "pathways.html: " in text
+
+
+def test_an_output_of_one_entry_is_told_by_its_values(tmp_path):
+    onnx.save(mlp(widths=(6, 8, 1)), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", np.ones((1, 6), np.float32))
+    out = ("-o", tmp_path / "out")
+    (row,) = run("pathway", tmp_path / "m.onnx", tmp_path / "x.npy", *out, "--json").json["results"]
+    text = run("pathway", tmp_path / "m.onnx", tmp_path / "x.npy", *out).out
+    assert f"x.npy[0]: {row['logit']:.4g}, with the pathway alone {row['masked_logit']:.4g}, density" in text
 
 
 def test_an_analysis_of_one_input(tmp_path):
