@@ -241,6 +241,12 @@ def logits_of(model: Model, feeds: Mapping[str, Array], target: Target) -> Array
     return np.concatenate([program.run(part)[LOGITS][: r.stop - r.start] for part, r in model.batches(feeds)])
 
 
+def on_line(start: Mapping[str, Array], feeds: Mapping[str, Array], alpha: float) -> dict[str, Array]:
+    """Return each source between its start, at alpha 0, and its value, at 1."""
+    # In the input's dtype, as the graph does it: another rounding would be on another side of some kink.
+    return {name: x0 + x0.dtype.type(alpha) * (feeds[name] - x0) for name, x0 in start.items()}
+
+
 def change_from(
     model: Model, feeds: Mapping[str, Array], start: Mapping[str, Array], target: Target, logits: Array
 ) -> Array:

@@ -15,6 +15,7 @@ from onnxpath.attribution.registry import (
     like_sources,
     logits_of,
     method,
+    on_line,
     total,
     wide,
 )
@@ -96,9 +97,7 @@ def integrated_gradients(
     mean = {name: np.zeros(feeds[name].shape, np.float64) for name in start}
     steps = list(zip(*points(quadrature, n_steps), strict=True))
     for alpha, weight in track(steps, "integrated gradients"):
-        # In the input's dtype, as the graph does it: another rounding would be on another side of some kink.
-        between = {name: x0 + x0.dtype.type(alpha) * (feeds[name] - x0) for name, x0 in start.items()}
-        for name, grad in gradients(model, {**feeds, **between}, fixed).maps.items():
+        for name, grad in gradients(model, {**feeds, **on_line(start, feeds, alpha)}, fixed).maps.items():
             mean[name] += weight * grad
     if not multiply_by_inputs:
         return Maps({name: m.astype(wide(feeds[name]).dtype) for name, m in mean.items()}, logits)

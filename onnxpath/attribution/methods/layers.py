@@ -15,6 +15,7 @@ from onnxpath.attribution.registry import (
     gradients,
     like_sources,
     method,
+    on_line,
     spelled,
     spelled_program,
     total,
@@ -144,11 +145,8 @@ class _Path:
 
     def at(self, alpha: float) -> dict[str, Array]:
         """Return VALUE and SLOPE at a point of the path."""
-        between = {
-            name: (x0 + alpha * (self.feeds[name] - x0)).astype(self.feeds[name].dtype)
-            for name, x0 in self.start.items()
-        }
-        return gradients(self.model, {**self.feeds, **between}, self.fixed, self.program).maps
+        between = {**self.feeds, **on_line(self.start, self.feeds, alpha)}
+        return gradients(self.model, between, self.fixed, self.program).maps
 
     def result(self, summed: Array, complete: bool) -> Maps:
         """Return a map of the layer; complete: it sums to the change of the target."""

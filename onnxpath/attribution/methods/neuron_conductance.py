@@ -15,6 +15,7 @@ from onnxpath.attribution.registry import (
     like_sources,
     logits_of,
     method,
+    on_line,
     spelled_program,
     wide,
 )
@@ -65,8 +66,8 @@ def neuron_conductance(
     entry = {NEURON: unit.fixed(logits_of(model, feeds, unit)).values}
     mean = {source: np.zeros(feeds[source].shape, np.float64) for source in start}
     for alpha, weight in track(list(zip(*points(quadrature, n_steps), strict=True)), "neuron conductance"):
-        between = {n: (x0 + alpha * (feeds[n] - x0)).astype(x0.dtype) for n, x0 in start.items()}
-        for source, grad in gradients(model, {**feeds, **between, **entry}, fixed, program).maps.items():
+        between = {**feeds, **on_line(start, feeds, alpha), **entry}
+        for source, grad in gradients(model, between, fixed, program).maps.items():
             mean[source] += weight * grad
     factors: Mapping[str, Any] = {n: wide(feeds[n]) - x0 if multiply_by_inputs else 1 for n, x0 in start.items()}
     return Maps({n: (factors[n] * m).astype(wide(feeds[n]).dtype) for n, m in mean.items()}, logits)
