@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from onnxpath_cli.compare_runs import compare_runs, is_run, show
-from onnxpath_cli.job import command, go_through, leave, now, prepare
+from onnxpath_cli.job import go_through, leave, prepare, run_facts
 from onnxpath_cli.options import (
     ClassNames,
     Json,
@@ -191,20 +191,12 @@ def _item(job: Job, pair: Pair, item: InputItem) -> Item:
 
 
 def _run(job: Job, pair: Pair) -> RunFacts:
-    from dataclasses import asdict
-
-    from onnxpath.report import build, data
-
     chosen = pair.settings.selection
-    return data.RunFacts(
-        provider=job.model.provider,
-        versions=build.versions(),
+    return run_facts(
+        job,
+        chosen.sparsity,
         seed=chosen.options.get("seed"),
-        preprocess=asdict(job.preprocess),
         selector=chosen.selector,
-        sparsity=chosen.sparsity if isinstance(chosen.sparsity, float) else None,
         scope=chosen.scope,
         methods=list(pair.settings.methods),
-        command=command(),
-        date=now(),
     )

@@ -18,6 +18,7 @@ from onnxpath_cli.output import complain, echo, print_json, progress, say
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
     from onnxpath.batch.preprocess import Preprocess
+    from onnxpath.report.data import RunFacts
     from onnxpath.report.evaluation.data import Facts
     from onnxpath.report.job.prepare import Job
     from onnxpath.runtime.model import Model
@@ -92,6 +93,22 @@ def command() -> str:
 def now() -> str:
     """Return the date and time, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def run_facts(job: Job, sparsity: Any, **settings: Any) -> RunFacts:
+    """Return how a run's results were made; settings: the other fields of RunFacts that only the verb knows."""
+    from onnxpath.report import build, data
+
+    return data.RunFacts(
+        provider=job.model.provider,
+        versions=build.versions(),
+        preprocess=asdict(job.preprocess),
+        command=command(),
+        date=now(),
+        # What a rule for it led to is told by the results.
+        sparsity=sparsity if isinstance(sparsity, float) else None,
+        **settings,
+    )
 
 
 def facts(model: Model, preprocess: Preprocess, seconds: float, warnings: Sequence[str] = ()) -> Facts:

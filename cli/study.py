@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onnxpath_cli.job import command, now
+from onnxpath_cli.job import run_facts
 
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
     from onnxpath.pathway.pathway import Pathway
-    from onnxpath.report.data import RunFacts
     from onnxpath.report.job.prepare import Job
     from onnxpath.report.study import Study
 
@@ -45,7 +43,7 @@ def write_study(
         onnxpath=onnxpath.__version__,
         title=f"Pathways of {facts.path} on {inputs} {'input' if inputs == 1 else 'inputs'}",
         model=facts,
-        run=run_facts(job, settings, list(found)),
+        run=run_facts(job, selector=", ".join(found), **settings),
         selectors=list(found),
         inputs=inputs,
         analyses=results,
@@ -55,24 +53,6 @@ def write_study(
         warnings=job.warnings,
     )
     return write_report(job.out, study), study
-
-
-def run_facts(job: Job, settings: Mapping[str, Any], selectors: Sequence[str]) -> RunFacts:
-    """Return how the results of a run of pathways were made."""
-    from onnxpath.report import build, data
-
-    return data.RunFacts(
-        provider=job.model.provider,
-        versions=build.versions(),
-        preprocess=asdict(job.preprocess),
-        selector=", ".join(selectors),
-        # A rule finds a sparsity for each selector, which the pathways tell.
-        sparsity=settings["sparsity"] if isinstance(settings["sparsity"], float) else None,
-        scope=settings["scope"],
-        seed=settings["seed"],
-        command=command(),
-        date=now(),
-    )
 
 
 def told(analyses: Mapping[str, Any]) -> Iterator[str]:
