@@ -30,6 +30,9 @@ KINDS: dict[Any, Kind] = {
 }
 """Annotation -> what a value is, in words, and whether a value is one; any other annotation takes every value."""
 
+NAMED: dict[str, Kind] = {"seed": ("a whole number from 0", lambda value: KINDS[int][1](value) and value >= 0)}
+"""Name -> what a value is, where that is narrower than the annotation, and the same in every entry."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -93,7 +96,8 @@ class Options:
         except NameError:  # imported for the type checker alone: such a function checks its values itself
             return {}
         found = {name: _parts(hints[name]) for name in self.defaults if name in hints}
-        return {name: [KINDS[part] for part in parts] for name, parts in found.items() if set(parts) <= set(KINDS)}
+        known = {name: [KINDS[part] for part in parts] for name, parts in found.items() if set(parts) <= set(KINDS)}
+        return known | {name: [NAMED[name]] for name in known.keys() & NAMED.keys()}
 
 
 def read_pairs(entries: Sequence[Options], pairs: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from onnxpath.errors import unknown
@@ -40,3 +40,8 @@ class Registry(Generic[T]):
     def names(self) -> list[str]:
         """Return all names in order of registration."""
         return list(self._entries)
+
+
+def as_names(given: str | Iterable[str]) -> list[str]:
+    """Return names as a list, each once; a single text is one name, not its letters."""
+    return [given] if isinstance(given, str) else list(dict.fromkeys(given))

@@ -87,6 +87,16 @@ def test_a_value_of_another_kind_names_the_option_the_value_and_what_is_allowed(
     assert says in str(caught.value) and len(str(caught.value)) < 300
 
 
+def test_a_seed_is_not_negative():
+    def drawn(*, seed: int = 0) -> None: ...
+
+    options = Options("method 'drawn'", drawn)
+    assert read_pairs([options], ["seed=5"]) == [{"seed": 5}]
+    for check in (lambda: read_pairs([options], ["seed=-1"]), lambda: options.check({"seed": -1})):
+        with pytest.raises(InputError, match=r"option 'seed' of method 'drawn' is a whole number from 0, not '?-1"):
+            check()
+
+
 def test_all_wrong_pairs_at_once():
     with pytest.raises(OnnxPathError) as caught:
         read_pairs([OPTIONS], ["on=no", "n", "rat=1", "start=no.npy"])

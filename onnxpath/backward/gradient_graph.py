@@ -15,6 +15,7 @@ from onnxpath.graph.ir import Graph, is_float, numpy_dtype, rank
 from onnxpath.graph.pads import fold_pads
 from onnxpath.graph.query import require_path
 from onnxpath.graph.surgery import as_graph
+from onnxpath.registry import as_names
 from onnxpath.rules.gradient import gradient
 from onnxpath.rules.variants import rule_set
 
@@ -41,9 +42,10 @@ def gradient_graph(
     them, or quantisation ends every path), OnnxPathError (a name that is taken).
     """
     table = rule_set(rules) if rules is not None else getattr(model, "rules", gradient)
-    graph = as_graph(model, keep=list(wrt or ()))
+    wrt, of = (None if names is None else as_names(names) for names in (wrt, of))
+    graph = as_graph(model, keep=wrt or [])
     targets = _names(graph, of, [t.name for t in graph.outputs if is_float(t)], "output")
-    sources = list(dict.fromkeys(wrt)) if wrt is not None else default_sources(graph)
+    sources = wrt if wrt is not None else default_sources(graph)
     _check(graph, sources, targets, prefix)
     fold_pads(graph, keep=sources)
     op = Emitter(graph, provider)

@@ -25,6 +25,7 @@ from onnxpath.errors import InputError, ModelError, all_of
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.pathway.programs import ACTIVATION, Setup
 from onnxpath.pathway.selectors.registry import drop_prefix
+from onnxpath.registry import as_names
 from onnxpath.runtime.feeds import of_rows, rows_of
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
@@ -91,7 +92,7 @@ def compare(
     straight-through), named in the notes.
     Raises InputError, ModelError, UnknownName, UnsupportedOperator.
     """
-    chosen = settings(methods, selector, sparsity, scope, threshold)
+    chosen = settings(as_names(methods), selector, sparsity, scope, threshold)
     pair = Pair.of(fitting(one, providers, rules), fitting(other, providers, rules), chosen, target, output)
     feeds = pair.one.feeds(x)
     total = rows_of(feeds)

@@ -11,6 +11,7 @@ from onnxpath.errors import InputError
 from onnxpath.evaluation.plan import check_names, plan
 from onnxpath.evaluation.result import Evaluation
 from onnxpath.evaluation.subject import Subject
+from onnxpath.registry import as_names
 
 SAMPLES = 1000
 
@@ -43,6 +44,7 @@ def evaluate(
     samples: of the bootstrap; options: of the metrics, each of which takes those that it knows.
     Raises InputError, UnknownName before work starts; methods that cannot run are listed in the result.
     """
+    methods, metrics = as_names(methods), as_names(metrics)
     check_names(methods, metrics, options)
     subject = Subject.of(model, data, target, output, channels, boxes, masks, seed, wrt)
     if labels is not None:

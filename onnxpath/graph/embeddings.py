@@ -9,6 +9,7 @@ from onnxpath.errors import ModelError, unknown
 from onnxpath.graph.expand import EXPANDED
 from onnxpath.graph.infer import INVENTED
 from onnxpath.graph.ir import Constant, Graph, Node, Tensor, is_float, is_variable
+from onnxpath.registry import as_names
 
 PASS_ON = {"Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Clip", "Expand"}
 """Operators whose output holds the ids of their first input."""
@@ -100,10 +101,11 @@ def default_sources(graph: Graph, scalars: bool = True) -> list[str]:
 
 def named_sources(graph: Graph, wrt: Sequence[str]) -> list[str]:
     """Return each name once; raises UnknownName for one that is no float tensor or has no rows: constants, scalars."""
+    wrt = as_names(wrt)
     tensors = {name: t for name, t in graph.tensors().items() if is_float(t) and is_variable(t) and t.shape != []}
     if missing := [name for name in wrt if name not in tensors]:
         raise unknown("computed float tensor", missing, tensors, "`onnxpath inspect MODEL --tensors` lists them")
-    return list(dict.fromkeys(wrt))
+    return wrt
 
 
 def beginnings(graph: Graph) -> list[str]:

@@ -31,6 +31,11 @@ def read_model(source: str | os.PathLike[str] | bytes | onnx.ModelProto) -> onnx
         return _self_contained(_checked(model, "the given ModelProto"), "the given ModelProto")
     if isinstance(source, bytes):
         return _self_contained(_checked(_parse(source, "the given bytes"), "the given bytes"), "the given bytes")
+    if not isinstance(source, str | os.PathLike):
+        raise ModelError(
+            f"a model is the path of an .onnx file, its bytes or a ModelProto, not {type(source).__name__}; "
+            "export it to ONNX first"
+        )
     path = Path(source)
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"

@@ -13,6 +13,7 @@ from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph, Tensor, Variable, rank, replace_uses
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 from onnxpath.graph.query import downstream
+from onnxpath.registry import as_names
 
 MASK_PREFIX = "mask_"
 
@@ -23,7 +24,7 @@ def expose(model: Any, tensors: Sequence[str]) -> onnx.ModelProto:
     model: path, bytes, ModelProto, Graph or Model. Raises UnknownName with the nearest names.
     """
     graph = as_graph(model)
-    expose_tensors(graph, tensors)
+    expose_tensors(graph, as_names(tensors))
     return graph.to_model()
 
 

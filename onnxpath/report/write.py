@@ -53,7 +53,7 @@ def check_file(file: Path, *sources: Path) -> None:
     sources: files that it is made of, which it must not replace. Raises JobError.
     """
     if file.is_dir():
-        raise JobError(f"'{file}' is a folder; name a file in it with -o")
+        raise JobError(f"'{file}' cannot be written: it is a folder; name a file in it with -o")
     if any(file.exists() and source.exists() and file.samefile(source) for source in sources):
         raise JobError(f"'{file}' is what is read, and would be lost; name another file with -o")
     check_writable(file.parent)

@@ -98,6 +98,8 @@ def _not_held(info: TensorInfo, given: Array, value: Array) -> str | None:
 
 
 def _misfit(info: TensorInfo, value: Array) -> str | None:
+    if value.dtype.kind in "US" and not value.ndim:
+        return f"input '{info.name}' wants an array, and '{value}' was given; onnxpath.report and the verbs read files"
     wanted = "×".join("N" if d is None or isinstance(d, str) else str(d) for d in info.shape)
     given = "×".join(map(str, value.shape))
     sizes = zip(info.shape[1:], value.shape[1:], strict=False)

@@ -213,7 +213,7 @@ def test_a_model_is_never_replaced_by_what_is_made_of_it(tmp_path, verb):
     other = tmp_path / "folder" / ".." / path.name
     assert "is what is read, and would be lost; name another file" in run(verb, path, "-o", other).err
     assert path.read_bytes() == before
-    assert "is a folder; name a file in it" in run(verb, path, "-o", tmp_path / "folder").err
+    assert "cannot be written: it is a folder; name a file in it" in run(verb, path, "-o", tmp_path / "folder").err
 
 
 def test_gradient_of_names_that_are_taken_or_unknown(tmp_path):

@@ -15,6 +15,12 @@ from tests.models import mlp, parse, run, sample, value_info
 X = np.random.default_rng(1).normal(size=(3, 6)).astype(np.float32)
 
 
+def test_something_else_is_no_model():
+    for given in (42, None, np.zeros(3)):
+        with pytest.raises(ModelError, match=f"or a ModelProto, not {type(given).__name__}; export it to ONNX first"):
+            onnxpath.attribute(given, X)
+
+
 @pytest.fixture
 def external(tmp_path):
     """A folder with model.onnx, whose weights are in weights.bin."""

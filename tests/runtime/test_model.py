@@ -119,6 +119,10 @@ BAD = {
     "no leading axis": (np.zeros(6), r"wants N×6, and 6 was given; a single row needs a leading axis"),
     "a number": (np.float32(1), "a scalar was given"),
     "no rows": (np.zeros((0, 6)), "has no rows"),
+    "a path": (
+        "images/",
+        "input 'x' wants an array, and 'images/' was given; onnxpath.report and the verbs read files",
+    ),
     "text": (np.full((1, 6), "a"), "wants float32, and <U1 was given"),
     "objects": (np.array([[None] * 6]), "wants float32, and object was given"),
     "complex": (np.zeros((1, 6), complex), "wants float32, and complex128 was given"),

@@ -12,6 +12,7 @@ from onnxpath.batch.explain import method_options
 from onnxpath.batch.fit import check_attribution, check_one_source
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import JobError, all_of
+from onnxpath.registry import as_names
 from onnxpath.report.engines import ENGINES
 from onnxpath.report.job.beside import is_large
 from onnxpath.report.job.configuration import check_sizes, configuration, unit_size
@@ -70,7 +71,7 @@ def report(
     written, another run writes there, or one with another configuration did.
     """
     clock = time.perf_counter()
-    chosen = list(dict.fromkeys(methods))
+    chosen = as_names(methods)
     by, *_ = all_of(
         lambda: ENGINES.get(engine)(workers, threads or (model.threads if isinstance(model, Model) else None), address),
         lambda: check_sizes(unit=unit, threads=threads, workers=workers),
