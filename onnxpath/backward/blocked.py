@@ -28,7 +28,7 @@ def require_open(
     choices = blocking(rules, nodes)
     if not choices:
         return
-    zero = {n.name for n in nodes if (rule := rules.rule_of(n)) is not None and rule.function is None}
+    zero = rules.zeros(nodes)
     closed = {n.name for group in choices.values() for n in group}
     shut = _sources(targets, zero, nodes)
     lost = [name for name in wrt if name in _sources(targets, zero - closed, nodes) and name not in shut]

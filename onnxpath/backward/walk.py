@@ -69,8 +69,7 @@ def active_nodes(
     seeds, wrt = list(seeds), list(wrt)
     among = graph.nodes if nodes is None else nodes
     require_open(graph, rules, wrt, seeds, among)
-    constant = [n.name for n in among if (rule := rules.rule_of(n)) is not None and rule.function is None]
-    path = between(graph, wrt, seeds, constant, nodes)
+    path = between(graph, wrt, seeds, rules.zeros(among), nodes)
     missing = rules.coverage(path, wrt)["missing"]
     if missing:
         raise rules.unsupported(missing, graph.opset, ", ".join(wrt), ", ".join(seeds))

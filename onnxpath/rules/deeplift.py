@@ -74,8 +74,7 @@ def deeplift(reference: Reference, epsilon: float = EPSILON, softmax: str = "com
     for operator, best in WINNERS.items():
         rules.enter(Rule(operator, _winner(operator, best, reference, epsilon)))
     rules.enter(Rule("Softmax", SOFTMAX[softmax](reference, epsilon)))
-    spellings = {name: rule.function for name, rule in gradient.operators().items() if name in SPELLED}
-    for operator, spell in {**spellings, **NORMS}.items():
+    for operator, spell in {**{name: gradient.vjp(name) for name in SPELLED}, **NORMS}.items():
         rules.enter(Rule(operator, _spelled(spell, reference), broadcasts=True, expands=True))
     rules.refuse("LSTM", "GRU", "RNN", "If", "Loop", "Scan", "LogSoftmax", why=UNKNOWN)
     return rules
@@ -87,23 +86,20 @@ def _more_than(count: int, inputs: Sequence[int]) -> bool:
 
 def _scaled(op: Emitter, dy: Any, y: Any, *inputs: Any, training_mode: int = 0, **attributes: Any) -> Any:
     """BatchNormalization with statistics of its own, which are linear."""
-    rule = gradient.find("BatchNormalization")
-    assert rule is not None and rule.function is not None
     if training_mode:
         raise UnsupportedOperator(f"BatchNormalization '{y[0].name}' is in training mode: {UNKNOWN}")
-    return rule.function(op, dy, y, *inputs, **attributes)
+    return gradient.vjp("BatchNormalization")(op, dy, y, *inputs, **attributes)
 
 
 def _exact(operator: str) -> Callable[..., Tensor | None]:
     """Return f(op, index, dy, y, inputs, attributes): the gradient by one input, None where it is zero everywhere."""
-    rule = gradient.find(operator)
-    assert rule is not None
+    function = gradient.rule(operator).function
 
     def vjp(op: Emitter, index: int, dy: Tensor, y: Tensor, inputs: Sequence[Any], attributes: Any) -> Tensor | None:
-        if rule.function is None:
+        if function is None:
             return None
         with op.only(index):
-            grads = rule.function(op, dy, y, *inputs, **attributes)
+            grads = function(op, dy, y, *inputs, **attributes)
         found = grads[index] if isinstance(grads, tuple) else grads
         return None if found is ZERO else found
 
@@ -112,9 +108,7 @@ def _exact(operator: str) -> Callable[..., Tensor | None]:
 
 def _product(operator: str, reference: Reference) -> Callable[..., Any]:
     """a b - a₀ b₀ = (a - a₀) (b + b₀)/2 + (b - b₀) (a + a₀)/2: each factor meets the mean of the other."""
-    rule = gradient.find(operator)
-    assert rule is not None and rule.function is not None
-    vjp = rule.function
+    vjp = gradient.vjp(operator)
 
     def product(op: Emitter, dy: Tensor, y: Tensor, *inputs: Any, **attributes: Any) -> Any:
         wanted = sum(op.wants(i) for i in range(len(inputs)))
@@ -230,9 +224,8 @@ def _captum_softmax(reference: Reference, epsilon: float) -> Callable[..., Any]:
 SOFTMAX = {"complete": _softmax, "captum": _captum_softmax}
 
 
-def _spelled(spell: Callable[..., Any] | None, reference: Reference) -> Callable[..., Any]:
+def _spelled(spell: Callable[..., Any], reference: Reference) -> Callable[..., Any]:
     """Return a spelling that is computed at the baselines too."""
-    assert spell is not None, "a spelling is a function"
 
     def both(op: Emitter, *inputs: Any, **attributes: Any) -> Any:
         for t in inputs:

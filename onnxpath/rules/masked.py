@@ -24,14 +24,14 @@ def under_masks(base: RuleSet, masks: Collection[Tensor]) -> RuleSet:
     products = [node for mask in masks for node in mask.outputs]
     masked = {n.inputs[0].name: n.outputs[0] for n in products if _is_gate(n.inputs[0])}
     rules = RuleSet(base.name, base)
-    product_rule = _function(rules, "Mul")
+    product_rule = base.vjp("Mul")
 
     @rules("Mul", broadcasts=True)
     def product(op: Emitter, dy: Tensor, y: Tensor, A: Tensor, B: Tensor) -> Any:
         return (dy, None) if masked.get(A.name) is y else product_rule(op, dy, y, A, B)
 
     for operator in GATES:
-        rules(operator, broadcasts=True)(_reading(masked, _function(rules, operator)))
+        rules(operator, broadcasts=True)(_reading(masked, base.vjp(operator)))
     return rules
 
 
@@ -40,12 +40,6 @@ def _reading(masked: dict[str, Tensor], rule: Any) -> Any:
         return rule(op, dy, masked.get(y.name, y), *inputs, **attributes)
 
     return reads_masked
-
-
-def _function(rules: RuleSet, operator: str) -> Any:
-    rule = rules.find(operator)
-    assert rule is not None and rule.function is not None
-    return rule.function
 
 
 def _is_gate(activation: Tensor) -> bool:

@@ -125,10 +125,7 @@ class RuleSet:
     def adopt(self, other: RuleSet, operators: Iterable[str]) -> None:
         """Take over another set's rules of some operators, since they are right here too."""
         for operator in operators:
-            rule = other.find(operator)
-            if rule is None:
-                raise ValueError(f"rule set '{other.name}' has no rule for {operator}")
-            self._enter(rule)
+            self._enter(other.rule(operator))
 
     def enter(self, rule: Rule, role: str = "", node: str = "") -> None:
         """Enter a rule for nodes of an operator that have a role, or for the node of a name; else for the operator."""
@@ -152,11 +149,29 @@ class RuleSet:
                 return self._rules[key]
         return self.parent.find(operator, node, roles) if self.parent else None
 
+    def rule(self, operator: str) -> Rule:
+        """Return the rule of an operator; ValueError without one."""
+        rule = self.find(operator)
+        if rule is None:
+            raise ValueError(f"rule set '{self.name}' has no rule for {operator}")
+        return rule
+
+    def vjp(self, operator: str) -> Callable[..., Any]:
+        """Return the function of an operator's rule; ValueError without one."""
+        function = self.rule(operator).function
+        if function is None:
+            raise ValueError(f"rule set '{self.name}' has no function for {operator}, whose derivative is zero")
+        return function
+
     def rule_of(self, node: Node) -> Rule | None:
         """Return the rule of a node, None without one and for other domains."""
         if node.domain not in (None, "", "ai.onnx"):
             return None
         return self.find(node.op, node.name, self.roles.get(node.name, ()))
+
+    def zeros(self, nodes: Iterable[Node]) -> set[str]:
+        """Return the names of those nodes whose derivative is zero by these rules."""
+        return {n.name for n in nodes if (rule := self.rule_of(n)) is not None and rule.function is None}
 
     def operators(self) -> dict[str, Rule]:
         """Return every rule by operator, parents included; those for a role or a node alone are left out."""

@@ -198,7 +198,7 @@ class Model(Shown):
         if rules in relevance_sets():
             table_of = table_of.on(relevance_roles(self.graph, roots, goal))
         path = between(self.graph, roots, [goal])
-        zero = {n.name for n in path if (rule := table_of.rule_of(n)) is not None and rule.function is None}
+        zero = table_of.zeros(path)
         open_path = {n.name for n in between(self.graph, roots, [goal], zero)}
         path = [n for n in path if n.name in zero or n.name in open_path]
         table: dict[str, dict[str, list[str]]] = {}

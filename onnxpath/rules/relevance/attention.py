@@ -39,9 +39,7 @@ def softmax_rule(operator: str, parameters: Mapping[str, Any]) -> Rule:
 def product_rule(operator: str, parameters: Mapping[str, Any]) -> Rule:
     """Each of n factors that depend on the input gets an n-th, shared by epsilon (Propositions 3.2 and 3.3)."""
     stabiliser = parameters.get("epsilon", STABILIZER) or None
-    known = gradient.find(operator)
-    assert known is not None and known.function is not None
-    vjp = known.function
+    vjp = gradient.vjp(operator)
 
     def rule(op: Emitter, dy: Tensor, y: Tensor, *inputs: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
         factors = [i for i in range(len(inputs)) if op.wants(i) and not (operator == "Gemm" and i == 2)]

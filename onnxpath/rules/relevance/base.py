@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from onnxpath.graph.emit import Emitter
@@ -28,29 +28,26 @@ def passing(op: Emitter, dy: Tensor, y: Tensor, *inputs: Tensor, **attributes: A
     return tuple(dy if op.wants(i) else None for i in range(len(inputs)))
 
 
-def norm(operator: str, stabiliser: float | None) -> Callable[..., Any]:
+def norm(operator: str, stabiliser: float | None) -> Rule:
     """Return the rule `norm` of a linear operator without weights: each input by its share of the output."""
-    vjp = gradient.find(operator)
-    assert vjp is not None and vjp.function is not None
-    function = vjp.function
+    vjp = gradient.vjp(operator)
 
     def rule(op: Emitter, dy: Tensor, y: Tensor, *inputs: Tensor, **attributes: Any) -> tuple[Any, ...]:
-        grads = function(op, divide(op, dy, y, stabiliser), y, *inputs, **attributes)
+        grads = vjp(op, divide(op, dy, y, stabiliser), y, *inputs, **attributes)
         grads = grads if isinstance(grads, tuple) else (grads,)
         return tuple(g if g is None or g is ZERO else op.Mul(x, g) for x, g in zip(inputs, grads, strict=False))
 
-    return rule
+    return Rule(operator, rule, gradient.rule(operator).broadcasts)
 
 
 def enter_norms(rules: RuleSet, operators: tuple[str, ...], stabiliser: float | None) -> None:
     """Give operators the rule `norm`."""
     for operator in operators:
-        known = gradient.find(operator)
-        rules.enter(Rule(operator, norm(operator, stabiliser), broadcasts=known is not None and known.broadcasts))
+        rules.enter(norm(operator, stabiliser))
 
 
-def several_factors(inputs: Sequence[int]) -> bool:
-    """True where relevance would go to more than one factor of a product."""
+def several_inputs(inputs: Sequence[int]) -> bool:
+    """True where relevance would go to more than one input."""
     return len(inputs) > 1
 
 
@@ -65,7 +62,7 @@ DIVISOR = "its divisor depends on the input, and a relevance rule for that is no
 
 for _operator in (*sorted(ACTIVATIONS), "Neg", "BatchNormalization"):
     relevance.enter(Rule(_operator, passing))
-relevance.enter(Rule("Mul", passing, broadcasts=True, unfit=several_factors, why=FACTORS))
+relevance.enter(Rule("Mul", passing, broadcasts=True, unfit=several_inputs, why=FACTORS))
 relevance.enter(Rule("Div", passing, broadcasts=True, unfit=divisor, why=DIVISOR))
 for _operator in GATES:
     # x · g(x) is an activation too: with g held fixed, relevance passes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from onnxpath.graph.neurons import ACTIVATIONS
 from onnxpath.graph.query import LINEAR
 from onnxpath.rules.gradient import gradient
 from onnxpath.rules.relevance import attention
-from onnxpath.rules.relevance.base import POOLS, STABILIZER, SUMS, norm, passing
+from onnxpath.rules.relevance.base import POOLS, STABILIZER, SUMS, norm, passing, several_inputs
 from onnxpath.rules.relevance.lrp import RULES, linear_rule
 from onnxpath.rules.ruleset import Rule
 
@@ -48,26 +48,14 @@ def _linear(function: Callable[..., Tensor]) -> Kind:
 def _norm(operator: str, parameters: Mapping[str, Any]) -> Rule:
     if operator in LINEAR:
         return linear_rule(operator, RULES["norm"], parameters)
-    known = gradient.find(operator)
-    broadcasts = known is not None and known.broadcasts
-    return Rule(operator, norm(operator, parameters.get("stabilizer", STABILIZER) or None), broadcasts)
+    return norm(operator, parameters.get("stabilizer", STABILIZER) or None)
 
 
 def _pass(operator: str, parameters: Mapping[str, Any]) -> Rule:
-    return Rule(operator, passing, broadcasts=True, unfit=_beyond_first, why=BEYOND_FIRST)
+    return Rule(operator, passing, broadcasts=True, unfit=several_inputs, why=BEYOND_FIRST)
 
 
 BEYOND_FIRST = "`pass` gives all to the one input that depends on the data, and here are more"
-
-
-def _beyond_first(inputs: Sequence[int]) -> bool:
-    return len(inputs) > 1
-
-
-def _gradient(operator: str, parameters: Mapping[str, Any]) -> Rule:
-    rule = gradient.find(operator)
-    assert rule is not None, "the catalogue lists what the set has"
-    return rule
 
 
 def _smooth(operator: str, parameters: Mapping[str, Any]) -> Rule:
@@ -91,7 +79,7 @@ KINDS: dict[str, Kind] = {
     "lrp-product": Kind(attention.PRODUCTS, attention.product_rule, EPSILON),
     "lrp-normalization": Kind((*attention.CENTRED, *attention.SCALED), attention.normalization_rule, EPSILON),
     "lrp-centring": Kind(("Sub",), attention.centring_rule, EPSILON),
-    "gradient": Kind(tuple(gradient.operators()), _gradient),
+    "gradient": Kind(tuple(gradient.operators()), lambda operator, given: gradient.rule(operator)),
     "hold": Kind(tuple(gradient.operators()), lambda operator, given: Rule(operator, None)),
     "beta-smooth": Kind(("Relu",), _smooth, {"beta_smooth": BETA_SMOOTH}),
 }

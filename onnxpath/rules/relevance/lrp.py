@@ -15,7 +15,7 @@ from onnxpath.errors import InputError, unknown
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Tensor
 from onnxpath.rules.gradient import gradient
-from onnxpath.rules.relevance.base import FACTORS, STABILIZER, several_factors
+from onnxpath.rules.relevance.base import FACTORS, STABILIZER, several_inputs
 from onnxpath.rules.relevance.combinator import Layer, Term, negative, positive, share
 from onnxpath.rules.ruleset import Rule
 
@@ -149,9 +149,7 @@ def linear_rule(operator: str, function: Callable[..., Tensor], parameters: Mapp
         layer = layer if parameters.get("bias", True) else layer.without_bias()
         return layer.result(function(layer, dy, **given))
 
-    known = gradient.find(operator)
-    broadcasts = known is not None and known.broadcasts
-    return Rule(operator, rule, broadcasts, unfit=several_factors, why=FACTORS)
+    return Rule(operator, rule, gradient.rule(operator).broadcasts, unfit=several_inputs, why=FACTORS)
 
 
 def named(name: str) -> Callable[..., Tensor]:
