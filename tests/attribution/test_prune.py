@@ -93,8 +93,11 @@ def test_token_ids_are_moved_at_their_embedding():
     rng = np.random.default_rng(2)
     arrays = {"T": rng.normal(size=(9, 4)).astype(np.float32), "W": rng.normal(size=(4, 2)).astype(np.float32)}
     model = parse(text, ax=np.int64([1]), **arrays)
-    found = attribute(model, np.int64([[1, 2, 3], [4, 5, 6]]), "prunegrad", perturbation="pgd", sparsity=0.5)
-    assert found.values.shape == (2, 3, 4)
+    ids, options = np.int64([[1, 2, 3], [4, 5, 6]]), {"sparsity": 0.5}
+    gradient = attribute(model, ids, "prunegrad", **options).values
+    found = attribute(model, ids, "prunegrad", perturbation="pgd", n_iterations=1, step=0.25, **options).values
+    assert found.shape == (2, 3, 4)
+    np.testing.assert_allclose(found, 0.25 * gradient / lengths(gradient)[:, None, None], rtol=1e-5)
 
 
 @pytest.mark.parametrize("perturbation", ["gradient", "pgd"])
