@@ -107,10 +107,11 @@ def with_options(labels: Sequence[str], pairs: Sequence[str]) -> list[str]:
     """
     if not pairs:
         return list(labels)
-    methods = [METHODS.get(re.split(OPTION, label)[0]) for label in labels]
-    given = read_pairs([method.options for method in methods], pairs)
+    split = [re.split(OPTION, label) for label in labels]
+    given = read_pairs([METHODS.get(name).options for name, *_ in split], pairs)
     texts = dict(map(split_pair, pairs))
+    own = [dict(map(split_pair, parts)) for _, *parts in split]
     return [
-        label + "".join(f":{name}={texts[name]}" for name in values if f":{name}=" not in label)
-        for label, values in zip(labels, given, strict=True)
+        label + "".join(f":{name}={texts[name]}" for name in values if name not in mine)
+        for label, values, mine in zip(labels, given, own, strict=True)
     ]

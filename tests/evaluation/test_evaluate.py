@@ -93,6 +93,7 @@ def test_options_for_all_methods_go_behind_those_that_have_them():
         "rap:published=True",
     ]
     assert with_options(["conductance"], ["layer=fc:0"]) == ["conductance:layer=fc:0"]
+    assert with_options(["conductance:n-steps=3"], ["n_steps=9"]) == ["conductance:n-steps=3"]
     assert with_options(["a", "b"], []) == ["a", "b"]
     with pytest.raises(UnknownName, match="no option of method 'gradient' or 'rap' named 'publish'"):
         with_options(["gradient", "rap"], ["publish=True"])
