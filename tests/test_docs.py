@@ -54,9 +54,10 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(target), f"{link}: no such heading"
 
 
-def test_the_index_has_every_page():
-    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", text_of(DOCS / "README.md")))
-    assert linked == {page.name for page in DOCS.glob("*.md")} - {"README.md"}
+@pytest.mark.parametrize("folder", [DOCS, DOCS / "results"], ids=["docs", "results"])
+def test_the_index_has_every_page(folder):
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", text_of(folder / "README.md")))
+    assert linked == {page.name for page in folder.glob("*.md")} - {"README.md"}
 
 
 def test_the_python_page_has_every_public_name():
