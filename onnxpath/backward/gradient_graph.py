@@ -76,9 +76,7 @@ def _names(graph: Graph, asked: Sequence[str] | None, default: list[str], kind: 
 
 
 def _check(graph: Graph, sources: list[str], targets: list[str], prefix: str) -> None:
-    tensors = graph.tensors()
-    if missing := [name for name in sources if name not in tensors]:
-        raise unknown("tensor", missing, tensors, "`onnxpath inspect MODEL --tensors` lists the tensors of a model")
+    tensors = graph.require(sources)
     if not sources or not targets:
         side = "input to differentiate by" if not sources else "output to differentiate"
         raise OnnxPathError(f"the model has no float {side}; name tensors in `wrt` and outputs in `of`")

@@ -14,7 +14,6 @@ from onnxpath.batch.loaded import Wanted
 from onnxpath.errors import InputError, ModelError, all_of
 from onnxpath.graph.embeddings import embeddings
 from onnxpath.graph.query import require_path
-from onnxpath.graph.surgery import require_tensors
 from onnxpath.pathway.selectors import CONTROLS
 from onnxpath.pathway.trace import check_layers
 from onnxpath.runtime.feeds import TensorInfo
@@ -90,7 +89,7 @@ def check_tensors(model: Model, tensors: Sequence[str] | None) -> None:
             "(`onnxpath inspect MODEL --tensors` lists them)"
         )
     if tensors is not None:
-        require_tensors(model.graph, tensors)
+        model.graph.require(tensors)
 
 
 def _check_gradient(model: Model, sources: list[str], logits: str) -> None:

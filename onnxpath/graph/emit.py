@@ -16,6 +16,7 @@ from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 from onnxpath.errors import ShapeError, UnsupportedOperator
 from onnxpath.graph.infer import dims_of, dtype_of
 from onnxpath.graph.ir import (
+    IR_VERSION,
     Constant,
     Graph,
     Node,
@@ -73,11 +74,9 @@ class Emitter(Nesting):
         """What the nodes being made are for, as given to `serving`."""
         return self._role
 
-    def differentiate(
-        self, seeds: Mapping[str, Tensor], wrt: Sequence[str], nodes: Sequence[Node] | None = None
-    ) -> dict[str, Tensor]:
+    def differentiate(self, seeds: Mapping[str, Tensor], wrt: Sequence[str]) -> dict[str, Tensor]:
         """Run the walk that calls the rule, on this emitter's graph: see `backward`. For operators with subgraphs."""
-        return self.walk(self, seeds=seeds, wrt=wrt, nodes=nodes)
+        return self.walk(self, seeds=seeds, wrt=wrt)
 
     @contextmanager
     def serving(self, origin: str, role: str) -> Iterator[Emitter]:
@@ -264,7 +263,7 @@ class Emitter(Nesting):
                 types,
                 data,
                 opset_imports=[helper.make_opsetid("", self.graph.opset)],
-                ir_version=10,
+                ir_version=IR_VERSION,
             )
         except InferenceError as error:
             shapes = ", ".join(f"{t.name}: {t.shape}" for t in present)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,10 +84,14 @@ class Graph:
 
     def tensor(self, name: str) -> Tensor:
         """Return one tensor by name; UnknownName otherwise."""
-        tensors = self.tensors()
-        if name not in tensors:
-            raise unknown("tensor", [name], tensors, "`onnxpath inspect MODEL --tensors` lists the tensors of a model")
-        return tensors[name]
+        return self.require([name])[name]
+
+    def require(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """Return all tensors by name, as `tensors` does; UnknownName where some of `names` are not among them."""
+        known = self.tensors()
+        if missing := [name for name in names if name not in known]:
+            raise unknown("tensor", missing, known, "`onnxpath inspect MODEL --tensors` lists the tensors of a model")
+        return known
 
     def copy(self) -> Graph:
         """Return a copy that shares the weights and nothing else."""

@@ -6,6 +6,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from onnxpath.graph.ir import Constant, Graph, Node, Tensor, Variable, is_variable, onnx_dtype, replace_uses
+from onnxpath.graph.scope import fresh
 from onnxpath.graph.subgraphs import scopes
 
 
@@ -41,10 +42,7 @@ def _count(node: Node, place: int, taken: set[str]) -> None:
         return
     if not any(a is entering and _is(b, 1) for a, b in (add.inputs, add.inputs[::-1])):
         return
-    name = f"{entering.name}/count"
-    while name in taken:
-        name += "_"
-    taken.add(name)
+    name = fresh(f"{entering.name}/count", taken)
     count = Variable(name, entering.dtype, entering.shape)
     for reader in list(entering.outputs):
         if reader is not add:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onnxpath.graph.ir import Graph, Node, Tensor, Variable
+from onnxpath.graph.scope import fresh
 from onnxpath.graph.subgraphs import scopes
 
 RECURRENT = ("LSTM", "GRU", "RNN")
@@ -33,15 +34,8 @@ def put_time_first(graph: Graph) -> None:
 
 
 def _turned(tensor: Tensor, taken: set[str]) -> Variable:
-    return Variable(_fresh(f"{tensor.name}/time_first", taken), tensor.dtype)
+    return Variable(fresh(f"{tensor.name}/time_first", taken), tensor.dtype)
 
 
 def _transpose(source: Tensor, result: Tensor, perm: list[int], taken: set[str]) -> Node:
-    return Node("Transpose", _fresh(f"{result.name}/Transpose", taken), {"perm": perm}, [source], [result])
-
-
-def _fresh(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name
+    return Node("Transpose", fresh(f"{result.name}/Transpose", taken), {"perm": perm}, [source], [result])

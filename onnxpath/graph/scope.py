@@ -52,7 +52,7 @@ def name_nodes(graph: GraphProto) -> None:
     seen: set[str] = set()
     for index, node in enumerate(nodes):
         if not node.name or node.name in seen:
-            node.name = _fresh(node.name or f"{node.op_type}_{index}", taken)
+            node.name = fresh(node.name or f"{node.op_type}_{index}", taken)
         seen.add(node.name)
 
 
@@ -77,7 +77,8 @@ def _made_in(graph: GraphProto) -> set[str]:
     return names - {""}
 
 
-def _fresh(name: str, taken: set[str]) -> str:
+def fresh(name: str, taken: set[str]) -> str:
+    """Return a name that is not taken, made of a given one, and take it."""
     while name in taken:
         name += "_"
     taken.add(name)
@@ -86,7 +87,7 @@ def _fresh(name: str, taken: set[str]) -> str:
 
 def _rename(graph: GraphProto, outer: Mapping[str, str], taken: set[str]) -> None:
     # Sorted, so that the same model gets the same names every time.
-    names = {**outer, **{name: _fresh(name, taken) for name in sorted(_made_in(graph))}}
+    names = {**outer, **{name: fresh(name, taken) for name in sorted(_made_in(graph))}}
     weights = [*graph.initializer, *(t.values for t in graph.sparse_initializer)]
     for value in [*graph.input, *graph.output, *graph.value_info, *weights]:
         value.name = names.get(value.name, value.name)
@@ -102,6 +103,6 @@ def _make_outputs(graph: GraphProto, taken: set[str]) -> None:
     made = {name for node in graph.node for name in node.output}
     for value in graph.output:
         if value.name not in made:
-            source, value.name = value.name, _fresh(f"{value.name}_copy", taken)
+            source, value.name = value.name, fresh(f"{value.name}_copy", taken)
             graph.node.append(helper.make_node("Identity", [source], [value.name]))
             made.add(value.name)

@@ -10,7 +10,7 @@ import onnx
 from onnxpath.errors import ModelError, unknown
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.emit import Emitter
-from onnxpath.graph.ir import Graph, Tensor, Variable, rank, replace_uses
+from onnxpath.graph.ir import Graph, Variable, rank, replace_uses
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 from onnxpath.graph.query import downstream
 from onnxpath.registry import as_names
@@ -30,17 +30,9 @@ def expose(model: Any, tensors: Sequence[str]) -> onnx.ModelProto:
 
 def expose_tensors(graph: Graph, names: Sequence[str]) -> None:
     """Make the named tensors outputs of the graph, in place."""
-    known = require_tensors(graph, names)
+    known = graph.require(names)
     listed = {t.name for t in graph.outputs}
     graph.outputs.extend(known[name] for name in dict.fromkeys(names) if name not in listed)
-
-
-def require_tensors(graph: Graph, names: Sequence[str]) -> dict[str, Tensor]:
-    """Return all tensors of the graph by name; UnknownName where some of `names` are not among them."""
-    known = graph.tensors()
-    if missing := [name for name in names if name not in known]:
-        raise unknown("tensor", missing, known, "`onnxpath inspect MODEL --tensors` lists the tensors of a model")
-    return known
 
 
 def insert_masks(model: Any, layers: Sequence[str] | None = None, per: str = "neuron") -> onnx.ModelProto:
@@ -73,7 +65,7 @@ def begin_at(graph: Graph, names: Sequence[str]) -> Graph:
     Raises UnknownName; ModelError where one of them is computed from another.
     """
     cut = graph.copy()
-    known = require_tensors(cut, names)
+    known = cut.require(names)
     after = {name: downstream(cut, [name]) - {name} for name in names}
     if nested := [f"'{b}' from '{a}'" for a in names for b in names if b in after[a]]:
         raise ModelError(f"tensors to begin at are computed from each other ({', '.join(nested)}); name one of them")

@@ -13,11 +13,6 @@ from onnxpath.graph.ir import Tensor, onnx_dtype, rank, static_shape
 from onnxpath.lowering.cast import accumulator, in_dtype
 
 
-def zeros_like(op: Emitter, x: Tensor) -> Tensor:
-    """Return zeros of the dtype and shape of `x`."""
-    return op.Expand(op.like(0, x), op.shape_of(x))
-
-
 def size_of(op: Emitter, x: Tensor) -> Tensor:
     """Return the number of elements of `x`, an int64 scalar: a constant where it is known."""
     known = static_shape(x)
@@ -67,7 +62,7 @@ def scatter_rows(op: Emitter, dy: Tensor, indices: Tensor, x: Tensor, axis: int 
     """
     # Rows are scattered ten times faster than elements.
     if axis == 0:
-        return _scatter_nd(op, zeros_like(op, x), indices, dy)
+        return _scatter_nd(op, op.zeros_like(x), indices, dy)
     k = rank(indices) - 1
     front = [*range(axis, axis + k), *range(axis), *range(axis + k, rank(dy))]
     order = [axis, *range(axis), *range(axis + 1, rank(x))]
@@ -87,5 +82,5 @@ def _scatter_nd(op: Emitter, zeros: Tensor, indices: Tensor, dy: Tensor) -> Tens
 def scatter_elements(op: Emitter, dy: Tensor, indices: Tensor, x: Tensor, axis: int) -> Tensor:
     """Add the elements of `dy` at `indices` along `axis` of `x`; return the shape of `x`."""
     wide = accumulator(dy)
-    base, values = in_dtype(op, zeros_like(op, x), wide), in_dtype(op, dy, wide)
+    base, values = in_dtype(op, op.zeros_like(x), wide), in_dtype(op, dy, wide)
     return in_dtype(op, op.ScatterElements(base, indices, values, axis=axis, reduction="add"), onnx_dtype(dy))

@@ -7,7 +7,7 @@ import numpy as np
 from onnxpath.graph.ir import Constant, rank
 from onnxpath.lowering.concat import concat_grad
 from onnxpath.lowering.conv import with_spatial
-from onnxpath.lowering.scatter import fill_around, numbered, put_back, scatter_flat, zeros_like
+from onnxpath.lowering.scatter import fill_around, numbered, put_back, scatter_flat
 from onnxpath.rules.gradient.table import gradient
 from onnxpath.rules.ruleset import ZERO
 
@@ -83,7 +83,7 @@ def concat(op, dy, y, *inputs, axis):
 
 @gradient("Split", several=True)
 def split(op, dy, y, input, split=None, *, axis=0, num_outputs=None):
-    parts = [d if d is not None else zeros_like(op, part) for d, part in zip(dy, y, strict=True)]
+    parts = [d if d is not None else op.zeros_like(part) for d, part in zip(dy, y, strict=True)]
     return op.Concat(*parts, axis=axis), ZERO
 
 
