@@ -1,12 +1,43 @@
 """onnxpath: explain ONNX models with ONNX models.
 
-Public names are imported when first used, so that `import onnxpath` costs nothing.
+Public names are imported when first used, so that `import onnxpath` costs nothing; type checkers and editors read them
+where they are made.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onnxpath.attribution.attribute import attribute as attribute
+    from onnxpath.attribution.attribution import Attribution as Attribution
+    from onnxpath.attribution.predictor import predictor as predictor
+    from onnxpath.backward.gradient_graph import gradient_graph as gradient_graph
+    from onnxpath.batch.compare import compare as compare
+    from onnxpath.errors import InputError as InputError
+    from onnxpath.errors import JobError as JobError
+    from onnxpath.errors import ModelError as ModelError
+    from onnxpath.errors import OnnxPathError as OnnxPathError
+    from onnxpath.errors import ProviderError as ProviderError
+    from onnxpath.errors import ShapeError as ShapeError
+    from onnxpath.errors import UnknownName as UnknownName
+    from onnxpath.errors import UnsupportedOperator as UnsupportedOperator
+    from onnxpath.evaluation.evaluate import evaluate as evaluate
+    from onnxpath.evaluation.result import Evaluation as Evaluation
+    from onnxpath.explainer.compile import compile as compile
+    from onnxpath.graph.surgery import expose as expose
+    from onnxpath.graph.surgery import insert_masks as insert_masks
+    from onnxpath.pathway.analyses.adversarial import attack as attack
+    from onnxpath.pathway.analyses.decode import decode as decode
+    from onnxpath.pathway.analyses.fingerprints import fingerprints as fingerprints
+    from onnxpath.pathway.analyses.radius import LinearRadius as LinearRadius
+    from onnxpath.pathway.analyses.radius import linear_radius as linear_radius
+    from onnxpath.pathway.critical import critical_pathway as critical_pathway
+    from onnxpath.pathway.pathway import Pathway as Pathway
+    from onnxpath.report.job.run import report as report
+    from onnxpath.runtime.model import Model as Model
+    from onnxpath.runtime.model import load as load
 
 __version__ = "0.1.0"
 

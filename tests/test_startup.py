@@ -1,12 +1,17 @@
-"""`onnxpath --help` and shell completion answer at once: nothing heavy is imported for them."""
+"""Nothing heavy is imported for help and shell completion, and what is imported when first used is seen by type checkers."""
 
+import ast
+import importlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import onnxpath
 
 HEAVY = {"onnx", "onnxruntime", "onnx_graphsurgeon", "numpy"}
 
@@ -44,3 +49,15 @@ def test_nothing_heavy_is_imported(arguments, environment, says):
     )
     assert says in done.stdout, done.stderr
     assert not HEAVY & set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def test_type_checkers_and_editors_see_every_public_name():
+    tree = ast.parse(Path(onnxpath.__file__).read_text(encoding="utf-8"))
+    found = [
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module.startswith("onnxpath.")
+    ]
+    pairs = [(importlib.import_module(node.module), alias) for node in found for alias in node.names]
+    seen = {alias.asname: getattr(module, alias.name) for module, alias in pairs}
+    assert sorted([*seen, "__version__"]) == sorted(onnxpath.__all__)
+    # The package `onnxpath.report` is itself what is called, and calls the function that is seen.
+    assert [name for name, value in seen.items() if value is not getattr(onnxpath, name)] == ["report"]
