@@ -1,4 +1,4 @@
-"""Nothing heavy is imported for help and shell completion, and what is imported when first used is seen by type checkers."""
+"""Help and completion import nothing heavy, and type checkers see what is imported when it is first used."""
 
 import ast
 import importlib
