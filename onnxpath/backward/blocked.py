@@ -8,6 +8,7 @@ from onnxpath.errors import ModelError
 from onnxpath.graph.ir import Graph, Node, carries
 from onnxpath.graph.query import between
 from onnxpath.graph.subgraphs import captured
+from onnxpath.rules.gradient import gradient
 from onnxpath.rules.ruleset import RuleSet
 
 
@@ -40,10 +41,14 @@ def require_open(
         operators = ", ".join(sorted({n.op for n in group}))
         there = [n.name for n in group if n.name in path]
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        advice = f"choose rules='{name}' (`--rules {name}`), an estimate that the result then names"
+        if rules is not gradient:
+            advice = (
+                f"the rules '{rules.name}' have no estimate for that: choose a method that follows the model's rules"
+            )
         lines.append(
             f"no gradient passes {operators}, whose derivative is zero almost everywhere, and every path from "
-            f"{_few(lost)} to {_few(targets)} goes through one (node '{there[0]}'{more}); "
-            f"choose rules='{name}' (`--rules {name}`), an estimate that the result then names"
+            f"{_few(lost)} to {_few(targets)} goes through one (node '{there[0]}'{more}); {advice}"
         )
     raise ModelError("\n".join(lines))
 

@@ -68,9 +68,16 @@ def add_cotangent(op: Emitter, tensor: Tensor) -> Variable:
 GOALS = {TARGET: add_target, COTANGENT: add_cotangent}
 
 
+def flattened(op: Emitter, tensor: Tensor) -> Tensor:
+    """Return rows of entries, [N, entries]."""
+    # Not by Reshape: past one ONNX Runtime 1.31 moves the quantisation of int8 logits, and then takes them for uint8.
+    flat: Tensor = op.Flatten(tensor, axis=1)
+    return flat
+
+
 def chosen_entry(op: Emitter, tensor: Tensor, target: Tensor) -> Tensor:
     """Return the explained entry of each row as int64 [N, 1]: the target, or the largest entry where that is -1."""
-    flat = op.Reshape(tensor, [0, -1])
+    flat = flattened(op, tensor)
     # Few providers compare bfloat16.
     best = op.ArgMax(in_dtype(op, flat, accumulator(flat)), axis=1, keepdims=1)
     asked = op.Unsqueeze(target, [1])
@@ -82,7 +89,7 @@ def seed_target(op: Emitter, tensor: Tensor, target: Tensor | None = None) -> Te
     """Return a one-hot cotangent for `tensor` [N, ...]; target: as `add_target` adds, which it does where None."""
     target = add_target(op, tensor) if target is None else target
     with op.serving(tensor.name, "target"):
-        chosen, flat = chosen_entry(op, tensor, target), op.Reshape(tensor, [0, -1])
+        chosen, flat = chosen_entry(op, tensor, target), flattened(op, tensor)
         places = op.Range(op.const(0), op.Squeeze(op.Shape(flat, start=1, end=2), [0]), op.const(1))
         one_hot = op.Cast(op.Equal(places, chosen), to=onnx_dtype(tensor))
         flat_already = tensor.shape is not None and len(tensor.shape) == 2

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import onnx
 import onnx_graphsurgeon as gs
 
+from onnxpath.backward.target import flattened
 from onnxpath.backward.walk import backward
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.infer import dtype_of
@@ -68,7 +69,7 @@ def gate_shape(layer: NeuronLayer, shape: Sequence[int | str | None], per: str) 
 
 def _loss(op: Emitter, logits: Tensor, gates: Sequence[Tensor]) -> Tensor:
     rows = logits.shape[0]
-    flat = op.Reshape(in_dtype(op, logits, accumulator(logits)), [0, -1])
+    flat = flattened(op, in_dtype(op, logits, accumulator(logits)))
     teacher, penalty = op.add_input(TEACHER, flat.dtype, [rows, None]), op.add_input(PENALTY, flat.dtype, [rows])
     cross = op.Neg(op.ReduceSum(op.Mul(teacher, op.LogSoftmax(flat, axis=1)), [1], keepdims=0))
     sizes = [op.ReduceSum(op.Abs(gate), list(range(1, rank(gate))), keepdims=0) for gate in gates]

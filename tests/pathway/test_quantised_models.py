@@ -141,6 +141,16 @@ def jaccard(one, other):
     return both / either
 
 
+def test_every_optimisation_of_the_runtime_loads_the_programs(digits):
+    """ONNX Runtime moves pairs past what reads the logits, and took int8 for uint8 behind a Reshape."""
+    model, x = onnxpath.load(digits[1], rules=STRAIGHT), sample_images()[:2]
+    made = onnxpath.compile(model, sparsity=0.5)
+    wanted = onnxpath.attribute(model, x, sparsity=0.5)
+    np.testing.assert_allclose(run(made, {"image": x})["attribution"], wanted.values, rtol=1e-4, atol=1e-6)
+    (gates, *_) = onnxpath.critical_pathway(model, x, selector="dgr", n_steps=2)
+    assert gates.density > 0
+
+
 def test_results_name_the_rules(digits, tmp_path):
     _, path = digits
     model = onnxpath.load(path, rules=STRAIGHT)
@@ -158,6 +168,12 @@ def test_without_the_estimate_nothing_runs(digits, explain):
     _, path = digits
     with pytest.raises(ModelError, match=r"no gradient passes QuantizeLinear.* choose rules='straight-through'"):
         explain(path, sample_images()[:2])
+
+
+def test_rules_of_a_methods_own_are_not_said_to_be_chosen(digits):
+    model = onnxpath.load(digits[1], rules=STRAIGHT)
+    with pytest.raises(ModelError, match="the rules 'guided-backprop' have no estimate for that: choose a method"):
+        onnxpath.attribute(model, sample_images(), method="guided-backprop")
 
 
 def test_controls_need_no_gradient(digits):
