@@ -1,5 +1,6 @@
 """What README and docs/ promise a reader: links lead somewhere, examples run, lists are whole."""
 
+import inspect
 import re
 import shlex
 import shutil
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import onnxpath
+from onnxpath.report.job.run import report
 from tests import test_layers
 from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS, run
 from tests.models import FOLDER
@@ -61,8 +63,25 @@ def test_the_index_has_every_page(folder):
 
 
 def test_the_python_page_has_every_public_name():
-    cells = re.findall(r"^\| `(\w+)", text_of(DOCS / "python.md"), re.MULTILINE)
-    assert sorted([*cells, "__version__"]) == sorted(onnxpath.__all__)
+    names = [name for name, _, _ in rows_of_names()]
+    assert sorted([*names, "__version__"]) == sorted(onnxpath.__all__)
+
+
+def rows_of_names():
+    """(public name, what is in its parentheses, what is said of it) of every row of the Python page."""
+    return re.findall(r"^\| `(\w+)(?:\((.*?)\))?` \| (.*) \|$", text_of(DOCS / "python.md"), re.MULTILINE)
+
+
+def test_the_python_page_has_arguments_and_attributes_that_exist():
+    for name, given, said in rows_of_names():
+        value = getattr(onnxpath, name)
+        if isinstance(value, type):
+            text = inspect.getsource(value)
+            missing = [a for a in re.findall(r"`\.(\w+)", said) if not hasattr(value, a) and f" {a}: " not in text]
+            assert not [a for a in missing if f"self.{a} = " not in text], name
+        elif given:
+            known = inspect.signature(report if name == "report" else value).parameters
+            assert set(re.findall(r"(?:^|, )(\w+)", re.sub(r"\[.*?\]", "", given))) <= set(known), name
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/python.md"])
@@ -104,6 +123,19 @@ def test_commands_run(name, tmp_path, monkeypatch):
             assert done.code == 0, (line, done)
         else:
             subprocess.run(line, shell=True, check=True)
+
+
+def test_the_errors_that_are_explained_are_raised():
+    """Of each error on the page, a piece of three words or more, without names and numbers, is in the sources."""
+    code = [text_of(file) for part in ("onnxpath", "cli") for file in sorted((ROOT / part).rglob("*.py"))]
+    strings = re.sub(r'"\s*f?"', "", "\n".join(code))
+    errors = re.findall(r"^\*\*`(.*)`\*\*$", text_of(DOCS / "troubleshooting.md"), re.MULTILINE)
+    assert len(errors) > 5
+    for error in errors:
+        pieces = [
+            piece.strip(" ,:") for piece in re.split(r"'[^']*'|\b\d[\d×]*\b|[A-Z]{4,}|\w+\.png|operators?", error)
+        ]
+        assert any(piece in strings for piece in pieces if piece.count(" ") >= 2), error
 
 
 def test_the_files_of_the_architecture_exist():
