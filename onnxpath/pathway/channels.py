@@ -49,11 +49,11 @@ def top_channels(sums: Mapping[str, Array]) -> dict[str, list[Ranked]]:
         np.put_along_axis(left, place, 0, 2)
     # No share is told of a row that keeps nothing, nor of one whose sum is more than a float can hold.
     with np.errstate(invalid="ignore"):
-        shares = np.round(np.concatenate(sizes, 2) / total[..., None], 4)
+        shares = np.nan_to_num(np.round(np.concatenate(sizes, 2) / total[..., None], 4))
     told = zip(np.concatenate(places, 2).tolist(), shares.tolist(), strict=True)
     return {name: [_positive(*row) for row in zip(*rows, strict=True)] for name, rows in zip(sums, told, strict=True)}
 
 
 def _positive(channels: list[int], shares: list[float]) -> Ranked:
-    count = sum(share > 0 for share in shares)
+    count = len(shares) - shares.count(0.0)
     return tuple(channels[:count]), tuple(shares[:count])

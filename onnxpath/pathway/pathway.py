@@ -176,5 +176,5 @@ def read_logits(logits: Array, target: int, score: float) -> Readings:
     if target < 0 or flat.size < 2:
         return Readings(prediction, score, None, None)
     shifted = np.exp(flat - flat.max())
-    others = np.delete(flat, target)
-    return Readings(prediction, score, float(shifted[target] / shifted.sum()), float(flat[target] - others.max()))
+    logit, flat[target] = flat[target], -np.inf
+    return Readings(prediction, score, float(shifted[target] / shifted.sum()), float(logit - flat.max()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from onnxpath.errors import InputError, ModelError
 from onnxpath.graph.neurons import NeuronLayer
 from onnxpath.pathway.channels import Ranked, channel_sums, top_channels
 from onnxpath.pathway.finite import check_finite, check_masked_finite
-from onnxpath.pathway.pathway import LayerCount, Pathway, read_logits
+from onnxpath.pathway.pathway import LayerCount, Pathway, Readings, read_logits
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup, mask_name
 from onnxpath.pathway.select import select
 from onnxpath.pathway.select_on_device import select_on_device
@@ -94,8 +94,8 @@ def trace(
         check_masked_finite(values.values())
         said = sparsity if run.scores.takes_sparsity else None
         pathways = [
-            _pathway(setup, row, run.target, run.scores, cut, values[LOGITS], selector, said, scope, asked)
-            for row in range(run.count)
+            _pathway(setup, row, run.scores, cut, read, selector, said, scope, asked)
+            for row, read in enumerate(_read(run, values[LOGITS]))
         ]
         gradients = {k: v[: run.count] for k, v in drop_prefix(values, GRAD).items()}
         logits, masked = run.scores.logits[: run.count], values[LOGITS][: run.count]
@@ -186,13 +186,25 @@ def _fed_mask(setup: Setup, layer: NeuronLayer, scores: Scores, masks: Mapping[s
     return memory
 
 
+_Read: TypeAlias = tuple[int, Readings, Readings]
+"""The explained entry of a row, and what both networks say."""
+
+
+def _read(run: _Run, masked: Array) -> list[_Read]:
+    """Return what is read of the rows that were asked for; masked: logits of the masked network."""
+    whole = run.scores.logits
+    chosen = [int(entry) for entry in run.target.chosen(whole)]
+    rows = zip(chosen, whole, run.target.score(whole), masked, run.target.score(masked), strict=True)
+    found = [(n, read_logits(a, n, float(one)), read_logits(b, n, float(other))) for n, a, one, b, other in rows]
+    return found[: run.count]
+
+
 def _pathway(
     setup: Setup,
     row: int,
-    target: Target,
     scores: Scores,
     cut: _Cut,
-    masked_logits: Array,
+    read: _Read,
     selector: str,
     sparsity: float | None,
     scope: str,
@@ -201,15 +213,15 @@ def _pathway(
     own = {layer.name: cut.masks[layer.name][row] for layer in setup.layers}
     counts = tuple(_counted(row, name, mask, scores.inactive or {}, cut.tops) for name, mask in own.items())
     defined = [count for count in counts if count.dead is not None]
-    chosen = int(target.chosen(scores.logits)[row])
+    target, original, masked = read
     return Pathway(
         masks=own,
         selector=selector,
         scope=scope,
         sparsity=sparsity,
-        target=chosen,
-        original=read_logits(scores.logits[row], chosen, float(target.score(scores.logits)[row])),
-        masked=read_logits(masked_logits[row], chosen, float(target.score(masked_logits)[row])),
+        target=target,
+        original=original,
+        masked=masked,
         layers=counts,
         base_sparsity=_fraction([c.neurons - (c.active or 0) for c in defined], [c.neurons for c in defined]),
         dead_fraction=_fraction([c.dead or 0 for c in defined], [c.kept for c in defined]),
