@@ -38,7 +38,7 @@ def card_view(number: int, item: Item) -> dict[str, Any]:
         "picture": shown_name(number) if item.shown is not None else None,
         "maps": [_map_view(number, place, item, entry) for place, entry in enumerate(item.maps)],
         "chart": layer_chart(item.pathway.layers) if item.pathway else None,
-        "tops": leading(item.pathway.layers) if item.pathway else [],
+        "tops": leading(item.pathway.layers) if item.pathway else "",
         "layers": _layer_rows(item.pathway.layers) if item.pathway else "",
     }
 
@@ -46,7 +46,7 @@ def card_view(number: int, item: Item) -> dict[str, Any]:
 def _layer_rows(layers: Sequence[LayerCount]) -> Markup:
     """The rows of the table of layers: numbers for the most part, which a template takes ten times as long to write."""
     cells = (
-        (_escaped(one.name), count(one.neurons), count(one.kept), _share(one), count(one.active), escape(told(one)))
+        (_escaped(one.name), count(one.neurons), count(one.kept), _share(one), count(one.active), told(one))
         for one in layers
     )
     return Markup("\n".join(ROW.format(*row) for row in cells))

@@ -6,7 +6,7 @@ from onnxpath.pathway.pathway import Pathway
 from onnxpath.report.data import Item, LayerCount
 from onnxpath.report.page import render
 from onnxpath.report.plain import compact
-from onnxpath.report.tops import Leading, leading, told
+from onnxpath.report.tops import leading, told
 from onnxpath.typed import parse, read_as
 from tests.conftest import BROWSER
 
@@ -17,15 +17,16 @@ from .test_viewer import CARD, wait_for
 
 
 def test_as_text():
-    assert told(LayerCount("a", 9, 3, 5, [3, 10, 0], [0.6125, 0.3, 0.0012])) == "3 (61 %), 10 (30 %), 0 (<0.5 %)"
+    assert told(LayerCount("a", 9, 3, 5, [3, 10, 0], [0.6125, 0.3, 0.0012])) == "3 (61 %), 10 (30 %), 0 (&lt;0.5 %)"
     assert told(LayerCount("a", 9, 1, 5, [7], [1.0])) == "7 (100 %)"
     assert told(LayerCount("a", 9, 0)) == "–"
 
 
 def test_what_stands_out_over_all_layers():
-    layers = [LayerCount(f"l{n}", 9, 1, 5, [n, 0], [share, 0.01]) for n, share in enumerate([0.2, 0.5, 0.2, 0.1])]
-    assert leading(layers) == [Leading("l1", 1, 0.5), Leading("l0", 0, 0.2), Leading("l2", 2, 0.2)]
-    assert leading([LayerCount("none", 9, 0)]) == leading([]) == []
+    layers = [LayerCount(f"<{n}>", 9, 1, 5, [n, 0], [share, 0.01]) for n, share in enumerate([0.2, 0.5, 0.2, 0.1])]
+    expected = "<code>&lt;1&gt;</code> 1 (50 %), <code>&lt;0&gt;</code> 0 (20 %), <code>&lt;2&gt;</code> 2 (20 %)"
+    assert leading(layers).replace("&nbsp;", " ") == expected
+    assert leading([LayerCount("none", 9, 0)]) == leading([]) == ""
 
 
 def test_rows_hold_them_and_older_rows_are_read_without():
@@ -39,7 +40,7 @@ def test_rows_hold_them_and_older_rows_are_read_without():
     for layer in row["pathway"]["layers"]:
         del layer["channels"], layer["shares"]
     older = read_as(Item, row)
-    assert [layer.channels for layer in older.pathway.layers] == [[], []] and leading(older.pathway.layers) == []
+    assert [layer.channels for layer in older.pathway.layers] == [[], []] and leading(older.pathway.layers) == ""
 
 
 def test_pages_of_few_and_of_many_layers():
@@ -74,8 +75,9 @@ def test_the_card_of_an_input_lists_them(at, large):  # noqa: F811
     page.locator(f"{CARD} .layer-chart summary").click()
     shown = page.locator(f"{CARD} .counts tbody td:last-child").all_inner_texts()
     assert shown == [told(read_as(LayerCount, layer)) for layer in item["pathway"]["layers"]]
-    top = leading([read_as(LayerCount, layer) for layer in item["pathway"]["layers"]])[0]
-    assert f"{top.layer} {top.channel}" in page.locator(f"{CARD} .tops").inner_text().replace("\u00a0", " ")
+    best = max(item["pathway"]["layers"], key=lambda layer: layer["shares"][:1])
+    text = page.locator(f"{CARD} .tops").inner_text().replace("\u00a0", " ")
+    assert f"kept in their layers: {best['name']} {best['channels'][0]} (" in text
     assert page.told == []
 
 
