@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
 from pathlib import Path
@@ -21,8 +20,20 @@ def number_or_rule(text: Any) -> Any:
 
 def several(values: list[str] | None, default: list[str]) -> list[str]:
     """Return names that were given with commas between, or one option after another; commas in brackets are values'."""
-    parts = [part.strip() for value in values or [] for part in re.split(r",(?![^(\[]*[)\]])", value)]
+    parts = [part.strip() for value in values or [] for part in _split(value)]
     return list(dict.fromkeys(filter(None, parts))) if values is not None else default
+
+
+def _split(text: str) -> list[str]:
+    """Split at the commas outside of brackets."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
 
 
 def require_unset(verb: Callable[..., Any], given: Mapping[str, Any], names: Iterable[str], why: str) -> None:

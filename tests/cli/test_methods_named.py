@@ -19,6 +19,11 @@ SEVERAL = {verb for verb in VERBS for p in COMMANDS[verb].params if p.name == "m
         (["a", "b, c", "a"], ["a", "b", "c"]),
         (["occlusion:strides=(3, 8, 8),b"], ["occlusion:strides=(3, 8, 8)", "b"]),
         (["a:baselines=[0,1]", "b"], ["a:baselines=[0,1]", "b"]),
+        (['a:baselines={"x": 0, "z": [1, 2]},b:c=(1,2)'], ['a:baselines={"x": 0, "z": [1, 2]}', "b:c=(1,2)"]),
+        (
+            ["occlusion:sliding_window_shapes=((1, 3), (2, 2)),b"],
+            ["occlusion:sliding_window_shapes=((1, 3), (2, 2))", "b"],
+        ),
         ([","], []),
     ],
 )
