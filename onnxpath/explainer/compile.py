@@ -151,7 +151,8 @@ def take_pictures(spelling: Spelling, preprocess: Preprocess, maps: Mapping[str,
     Raises InputError where the map is not of the picture.
     """
     (x,) = spelling.graph.inputs[:1]
-    if wrong := [name for name in maps if name != x.name]:
+    # What uint8 pixels are cast to lies as they do.
+    if wrong := [name for name in maps if name != x.name and spelling.graph.tensor(name).shape != x.shape]:
         raise InputError(f"an overlay lies over the picture '{x.name}', and the map is of '{wrong[0]}'; leave it out")
     seen, shown = picture_input(spelling.op, x, preprocess)
     for tensor in maps.values():

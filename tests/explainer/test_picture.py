@@ -30,6 +30,8 @@ SETTINGS = [
     {"layout": "NHWC", "crop": 64},
     {"crop": (63, 50), "scale": 1 / 127.5, "mean": (1.0,)},
     {"dtype": "float16", "crop": 32},
+    {"dtype": "uint8", "crop": 32},
+    {"dtype": "uint8", "layout": "NHWC", "crop": 32},
 ]
 
 
@@ -37,7 +39,7 @@ SETTINGS = [
 @pytest.mark.parametrize("picture", PICTURES)
 def test_the_model_sees_what_it_would_have_seen(picture, settings):
     preprocess = Preprocess(**settings)
-    dtype = "float16" if preprocess.dtype == "float16" else "float"
+    dtype = {"float32": "float"}.get(preprocess.dtype, preprocess.dtype)
     model = network(preprocess.layout, preprocess.channels, dtype=dtype)
     image = PICTURES[picture]
     array, shown = preprocess.apply(Image.fromarray(image))
