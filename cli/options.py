@@ -104,7 +104,10 @@ Wrt = Annotated[
     Option("--wrt", help="Tensor that maps are of; default the input, or of integers the only embedding or cast."),
 ]
 ClassNames = Annotated[Path | None, Option("--classes", help="Class names, one a line, in output order.")]
-Target = Annotated[int | None, Option("--target", help="Output entry to explain; default each input's largest.")]
+Target = Annotated[
+    int | None,
+    Option("--target", help="Output entry to explain, counted along all its axes; default each input's largest."),
+]
 Output = Annotated[str | None, Option("--output", help="Model output to explain; default the first float one.")]
 Selector = Annotated[str, Option("--selector", help="How neurons are scored: `onnxpath list selectors`.")]
 Sparsity = Annotated[
