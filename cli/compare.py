@@ -54,7 +54,7 @@ def compare(
     sparsity: Sparsity = 0.9,
     scope: Scope = "global",
     seed: Seed = 0,
-    steps: Steps = 50,
+    steps: Steps = None,
     option: MethodOptions = None,
     threshold: Annotated[
         float, Option("--threshold", help="Relative difference from which a layer counts as diverging.")

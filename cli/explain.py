@@ -34,6 +34,9 @@ from onnxpath_cli.output import say
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Explained
 
+LARGEST = 3
+"""Tokens or features that are printed of each input."""
+
 
 def explain(
     model: ModelPath,
@@ -46,7 +49,7 @@ def explain(
     sparsity: Sparsity = 0.9,
     scope: Scope = "global",
     seed: Seed = 0,
-    steps: Steps = 50,
+    steps: Steps = None,
     option: MethodOptions = None,
     composite: Composite = None,
     target: Target = None,
@@ -63,7 +66,7 @@ def explain(
     """Write the attribution map of each input as an array and a picture.
 
     Writes an .npz (map, logits) and a .png per input: red supports the target, blue speaks against it.
-    The scores of tokens and features are printed with --json.
+    The largest scores of tokens and features are printed; with --json all of them.
 
     \b
     Example:
@@ -128,4 +131,6 @@ def _say_notes(rows: list[dict[str, Any]]) -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
-    return f"{row['input']}: target {row['target_name']} -> {row['picture']} ({row['clipping']})"
+    largest = sorted(row["scores"] or [], key=lambda one: abs(one["score"]), reverse=True)[:LARGEST]
+    told = ": " * bool(largest) + ", ".join(f"{one['name']} {one['score']:.3g}" for one in largest)
+    return f"{row['input']}: target {row['target_name']}{told} -> {row['picture']} ({row['clipping']})"

@@ -125,4 +125,6 @@ Composite = Annotated[
     str | None,
     Option("--composite", help="Rules of method lrp: a name in `onnxpath list rules`, or a .toml file."),
 ]
-Steps = Annotated[int, Option("--steps", min=1, help="Points on the paths of methods that integrate, their n_steps.")]
+Steps = Annotated[
+    int | None, Option("--steps", min=1, help="Points on the paths of methods that integrate, n_steps; default theirs.")
+]

@@ -46,7 +46,7 @@ def report(
     sparsity: Sparsity = 0.9,
     scope: Scope = "global",
     seed: Seed = 0,
-    steps: Steps = 50,
+    steps: Steps = None,
     option: MethodOptions = None,
     composite: Composite = None,
     target: Target = None,

@@ -52,7 +52,7 @@ def settings(
     sparsity: Any,
     scope: str,
     threshold: float,
-    steps: int = 50,
+    steps: int | None = None,
     seed: int = 0,
     more: Sequence[str] = (),
 ) -> Settings:

@@ -68,15 +68,15 @@ def method_options(
     selector: str,
     sparsity: float | str,
     scope: str,
-    steps: int,
+    steps: int | None,
     seed: int,
     composite: str | None = None,
     more: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Check what a user set and return each method's options: those of the settings that it knows.
 
-    composite: of methods that have one, default theirs; more: options of the methods, NAME=VALUE each.
-    Raises UnknownName, InputError, all problems at once.
+    steps, composite: of methods that have n_steps or a composite, None for theirs; more: options of the methods,
+    NAME=VALUE each. Raises UnknownName, InputError, all problems at once.
     """
     extra, _, _, *chosen = all_of(
         lambda: pathway_options(selector, sparsity, scope, seed),
@@ -87,9 +87,8 @@ def method_options(
     settings = dict(zip(methods, read_pairs([method.options for method in chosen], more), strict=True))
     if composite is not None and not any("composite" in method.defaults for method in chosen):
         raise InputError(f"a composite was chosen, '{composite}', and no method that has one; add --method lrp")
-    given = {"selector": selector, "sparsity": sparsity, "scope": scope, "n_steps": steps, "activity": True}
-    given["seed"] = seed
-    given |= {"composite": composite} if composite is not None else {}
+    given = {"selector": selector, "sparsity": sparsity, "scope": scope, "activity": True, "seed": seed}
+    given |= {k: v for k, v in (("n_steps", steps), ("composite", composite)) if v is not None}
     table = {}
     for method in chosen:
         known = method.defaults

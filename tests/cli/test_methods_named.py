@@ -1,11 +1,14 @@
 """Several methods, selectors or metrics are named in one way by every verb."""
 
+import numpy as np
 import pytest
 from typer.main import get_command
 
+import onnxpath
 from onnxpath_cli.main import VERBS, app
 from onnxpath_cli.options import several
 from tests.cli.program import CNN, IMAGES, ONE_IMAGE, PREPROCESS, refused, run
+from tests.models import relative, sample_images
 
 COMMANDS = get_command(app).commands
 SEVERAL = {verb for verb in VERBS for p in COMMANDS[verb].params if p.name == "method" and p.multiple}
@@ -69,3 +72,15 @@ def test_the_same_problem_of_two_selectors_is_told_once(tmp_path):
     command = ["pathway", CNN, IMAGES, "--preprocess", PREPROCESS, "--selector", "mct,random", "--sparsity", 1.5]
     text = refused(tmp_path / "out", *command)
     assert "no selector named 'mct'" in text and text.count("1.5 was given") == 1
+
+
+@pytest.mark.parametrize("method", ["pruneint", "integrated-gradients"])
+def test_without_steps_a_method_takes_as_many_as_from_python(tmp_path, method):
+    asked = ("explain", CNN, ONE_IMAGE, "--preprocess", PREPROCESS, "--method", method, "--json")
+    maps = []
+    for folder, more in (("default", ()), ("three", ("--steps", 3))):
+        (row,) = run(*asked, *more, "-o", tmp_path / folder).json["results"]
+        with np.load(row["array"]) as saved:
+            maps.append(saved["map"])
+    wanted = onnxpath.attribute(CNN, sample_images()[:1], method=method).values[0]
+    assert relative(maps[0], wanted) <= 1e-5 < 1e-3 < relative(maps[1], wanted)

@@ -36,7 +36,7 @@ def report(
     sparsity: float | str = 0.9,
     scope: str = "global",
     seed: int = 0,
-    steps: int = 50,
+    steps: int | None = None,
     options: Sequence[str] = (),
     composite: str | None = None,
     target: int | None = None,
