@@ -107,7 +107,13 @@ def test_explain_prints_and_saves_them(table, texts, tmp_path):
         assert arrays["features"].tolist() == FEATURES
         np.testing.assert_allclose(arrays["map"], [score["score"] for score in scores], rtol=1e-6)
     done = run("explain", texts[0], texts[1], *texts[2], "--method", "gradient", "-o", tmp_path / "b", "--json")
-    assert [s["name"] for s in done.json["results"][1]["scores"]] == ["2", "5", "3"]
+    tokens = done.json["results"][1]["scores"]
+    assert [s["name"] for s in tokens] == ["2", "5", "3"]
+    line = run("explain", texts[0], texts[1], *texts[2], "--method", "gradient", "-o", tmp_path / "b").out.splitlines()[
+        1
+    ]
+    largest = sorted(tokens, key=lambda s: -abs(s["score"]))
+    assert ": " + ", ".join(f"{s['name']} {s['score']:.3g}" for s in largest) + " -> " in line
 
 
 def test_options_of_methods(table, tmp_path):
