@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -14,7 +15,10 @@ from onnxpath.runtime.session import Array
 
 
 class Optimiser(Protocol):
-    """One rule of descent. slots: tensors it keeps beside each weight, zero at first; inputs: scalars fed each step."""
+    """One rule of descent, a frozen dataclass of its numbers.
+
+    slots: tensors it keeps beside each weight, zero at first; inputs: scalars fed each step.
+    """
 
     slots: ClassVar[tuple[str, ...]]
     inputs: ClassVar[tuple[str, ...]]
@@ -95,7 +99,7 @@ def _decayed(op: Emitter, weight: Tensor, grad: Tensor, decay: float) -> Tensor:
     return made
 
 
-def _check(optimiser: Sgd | Adam, limits: dict[str, tuple[float, float]]) -> None:
+def _check(optimiser: Optimiser, limits: dict[str, tuple[float, float]]) -> None:
     wrong = [
         f"{name} must be at least {low} and below {high}, not {getattr(optimiser, name)}"
         for name, (low, high) in limits.items()
@@ -107,12 +111,10 @@ def _check(optimiser: Sgd | Adam, limits: dict[str, tuple[float, float]]) -> Non
         raise InputError(f"{type(optimiser).__name__} cannot train so: " + "; ".join(wrong))
 
 
-OPTIMISERS: dict[str, type[Sgd] | type[Adam]] = {"sgd": Sgd, "adam": Adam}
+OPTIMISERS: dict[str, Callable[..., Optimiser]] = {"sgd": Sgd, "adam": Adam}
 """By the names that recipes use."""
 
 
-def settings(optimiser: Sgd | Adam) -> dict[str, float | str]:
+def settings(optimiser: Optimiser) -> dict[str, float | str]:
     """Return an optimiser's name and numbers, as a record keeps them."""
-    return {"optimiser": type(optimiser).__name__.lower()} | {
-        f.name: getattr(optimiser, f.name) for f in fields(optimiser)
-    }
+    return {"optimiser": type(optimiser).__name__.lower()} | vars(optimiser)

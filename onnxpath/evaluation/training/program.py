@@ -7,7 +7,7 @@ import onnx
 from onnxpath.backward.walk import backward
 from onnxpath.errors import InputError, ModelError
 from onnxpath.evaluation.training.normalization import use_batch_statistics
-from onnxpath.evaluation.training.optimiser import Adam, Sgd
+from onnxpath.evaluation.training.optimiser import Optimiser
 from onnxpath.evaluation.training.parameters import Parameters, find_parameters
 from onnxpath.graph.emit import Emitter
 from onnxpath.graph.ir import Graph, Tensor, replace_uses
@@ -31,7 +31,7 @@ def trainable(model: Model, logits: str) -> Parameters:
     return find_parameters(model.graph, logits)
 
 
-def step_program(model: Model, logits: str, parameters: Parameters, optimiser: Sgd | Adam) -> Session:
+def step_program(model: Model, logits: str, parameters: Parameters, optimiser: Optimiser) -> Session:
     """x, `label` int64 [N], weights, slots, scalars -> `loss`, `hits`, and `next_<tensor>` of all that changes.
 
     Weights and running statistics are `weight_<name>`, slots `<slot>_weight_<name>`. loss: mean cross
@@ -42,7 +42,7 @@ def step_program(model: Model, logits: str, parameters: Parameters, optimiser: S
     return model.session(key, lambda: step_graph(model, logits, parameters, optimiser).to_model())
 
 
-def step_graph(model: Model, logits: str, parameters: Parameters, optimiser: Sgd | Adam) -> Graph:
+def step_graph(model: Model, logits: str, parameters: Parameters, optimiser: Optimiser) -> Graph:
     """Return the graph of `step_program`."""
     graph = _start(model)
     op = Emitter(graph, model.provider)

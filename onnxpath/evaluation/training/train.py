@@ -14,7 +14,7 @@ from onnxpath.arrayfiles import DAMAGED, load_arrays
 from onnxpath.errors import InputError, JobError
 from onnxpath.evaluation.layout import Layout
 from onnxpath.evaluation.training.data import Augmentation, Examples, batches, divided
-from onnxpath.evaluation.training.optimiser import Adam, Sgd, settings
+from onnxpath.evaluation.training.optimiser import Adam, Optimiser, settings
 from onnxpath.evaluation.training.parameters import untied
 from onnxpath.evaluation.training.program import (
     HITS,
@@ -46,7 +46,7 @@ class Recipe:
     for the last epoch. Raises InputError.
     """
 
-    optimiser: Sgd | Adam = field(default_factory=lambda: Adam(1e-3, weight_decay=1e-4))
+    optimiser: Optimiser = field(default_factory=lambda: Adam(1e-3, weight_decay=1e-4))
     epochs: int = 50
     batch: int = 256
     decay: float = 0.5
