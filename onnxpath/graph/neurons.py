@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -52,12 +53,7 @@ class NeuronLayer:
     @property
     def neurons(self) -> int | None:
         """Neurons in one row, None where sizes are known at run time only."""
-        count = 1
-        for size in self.shape:
-            if size is None:
-                return None
-            count *= size
-        return count
+        return None if None in self.shape else math.prod(size for size in self.shape if size is not None)
 
 
 def neuron_layers(graph: Graph, target: str, keep_readout: bool = False) -> tuple[list[NeuronLayer], dict[str, str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from onnxpath.errors import ShapeError, UnsupportedOperator
+from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.expand import expansion
 from onnxpath.graph.expansions.microsoft.heads import (
     attend,
     concatenate,
     join_heads,
+    last_size,
     masked_places,
     seen_before,
     split_heads,
@@ -29,7 +30,7 @@ def attention(
             "Attention with do_rotary or past_present_share_buffer is not spelled out; "
             "export the model without a shared key/value cache"
         )
-    sizes = list(qkv_hidden_sizes) or [_columns(weights) // 3] * 3
+    sizes = list(qkv_hidden_sizes) or [last_size(weights, "split it into query, key and value") // 3] * 3
     packed = op.MatMul(input, weights)
     packed = packed if bias is None else op.Add(packed, bias)
     q, k, v = (split_heads(op, t, num_heads) for t in op.Split(packed, sizes, axis=-1, outputs=3))
@@ -41,13 +42,6 @@ def attention(
     mask = masked_places(op, mask_index, k, mask_filter_value or MASKED)
     y, _ = attend(op, q, k, v, scale, [mask, attention_bias], seen_before(op, q, k) if unidirectional else None)
     return join_heads(op, y, sizes[2]), present
-
-
-def _columns(weights):
-    size = weights.shape[-1] if weights.shape else None
-    if not isinstance(size, int):
-        raise ShapeError(f"the sizes of '{weights.name}' must be known to split it into query, key and value")
-    return size
 
 
 @expansion("com.microsoft", "MultiHeadAttention")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from onnx import TensorProto
 
-from onnxpath.errors import ShapeError, UnsupportedOperator
+from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.expand import expansion
-from onnxpath.graph.expansions.microsoft.heads import attend, join_heads, places, split_heads
+from onnxpath.graph.expansions.microsoft.heads import attend, join_heads, last_size, places, split_heads
 from onnxpath.graph.expansions.microsoft.rotary import rotate
 
 NONE = {"causal": 1, "k_quant_type": "NONE", "v_quant_type": "NONE"}
@@ -21,7 +21,7 @@ def group_query_attention(
 ):  # fmt: skip
     """Split into heads, RotaryEmbedding, causal attention in which several queries share a key, with a cache."""
     _check(others, [position_ids, *further])
-    size = _known(query, -1) // (num_heads + 2 * kv_num_heads * (key is None))
+    size = last_size(query, "divide it into heads") // (num_heads + 2 * kv_num_heads * (key is None))
     if key is None:
         sizes = [num_heads * size, kv_num_heads * size, kv_num_heads * size]
         query, key, value = op.Split(query, sizes, axis=-1, outputs=3)
@@ -83,10 +83,3 @@ def _repeated(op, x, heads, wanted, size):
         return x
     sizes = op.Concat(op.Shape(x, start=0, end=2), op.const([wanted // heads]), op.Shape(x, start=2, end=4), axis=0)
     return op.Reshape(op.Expand(op.Unsqueeze(x, [2]), sizes), [0, wanted, -1, size])
-
-
-def _known(x, axis):
-    size = x.shape[axis] if x.shape else None
-    if not isinstance(size, int):
-        raise ShapeError(f"the last size of '{x.name}' must be known to divide it into heads")
-    return size

@@ -11,6 +11,14 @@ from onnxpath.errors import ShapeError, UnsupportedOperator
 from onnxpath.graph.ir import numpy_dtype, rank
 
 
+def last_size(x, why):
+    """Return the last size of x; ShapeError that says why it must be known."""
+    size = x.shape[-1] if x.shape else None
+    if not isinstance(size, int):
+        raise ShapeError(f"the last size of '{x.name}' must be known to {why}")
+    return size
+
+
 def split_heads(op, x, heads):
     """Return x [N, T, heads · size] as [N, heads, T, size]."""
     size = x.shape[-1] if x.shape else None

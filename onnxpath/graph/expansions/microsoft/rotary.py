@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from onnxpath.errors import ShapeError, UnsupportedOperator
+from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.expand import expansion
-from onnxpath.graph.expansions.microsoft.heads import join_heads, places, split_heads
+from onnxpath.graph.expansions.microsoft.heads import join_heads, last_size, places, split_heads
 from onnxpath.graph.ir import rank
+
+PAIRS = "turn its features in pairs"
 
 
 @expansion("com.microsoft", "RotaryEmbedding")
@@ -18,12 +20,12 @@ def rotary_embedding(
         raise UnsupportedOperator("RotaryEmbedding with is_packed_batching or scale is not spelled out")
     x = input
     if rank(input) == 3:
-        heads = num_heads or _known(input, -1) // (2 * _known(cos_cache, -1))
+        heads = num_heads or last_size(input, PAIRS) // (2 * last_size(cos_cache, PAIRS))
         x = split_heads(op, input, heads)
     if rank(position_ids) == 1:
         position_ids = op.Unsqueeze(op.Add(position_ids, places(op, x)), [0])
     turned = rotate(op, x, position_ids, cos_cache, sin_cache, bool(interleaved))
-    return join_heads(op, turned, _known(input, -1)) if rank(input) == 3 else turned
+    return join_heads(op, turned, last_size(input, PAIRS)) if rank(input) == 3 else turned
 
 
 def rotate(op, x, positions, cos_cache, sin_cache, interleaved):
@@ -32,7 +34,7 @@ def rotate(op, x, positions, cos_cache, sin_cache, interleaved):
     cos_cache, sin_cache: [places, half], which turn the first 2 · half features; the others stay. interleaved: a pair
     are neighbours, else features half apart.
     """
-    size, half = _known(x, -1), _known(cos_cache, -1)
+    size, half = last_size(x, PAIRS), last_size(cos_cache, PAIRS)
     cos, sin = (op.Unsqueeze(op.Gather(cache, positions), [1]) for cache in (cos_cache, sin_cache))
     turning, rest = x, None
     if size > 2 * half:
@@ -49,10 +51,3 @@ def rotate(op, x, positions, cos_cache, sin_cache, interleaved):
     else:
         turned = op.Concat(real, imaginary, axis=3)
     return turned if rest is None else op.Concat(turned, rest, axis=3)
-
-
-def _known(x, axis):
-    size = x.shape[axis] if x.shape else None
-    if not isinstance(size, int):
-        raise ShapeError(f"the last size of '{x.name}' must be known to turn its features in pairs")
-    return size
