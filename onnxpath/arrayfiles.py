@@ -35,10 +35,15 @@ def load_arrays(
     """
     with path.open("rb") as file:
         _check_size(file, path)
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {alone: loaded}
-        arrays = {key: loaded[key] for key in loaded.files if wanted(key)}
+        try:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {alone: loaded}
+            arrays = {key: loaded[key] for key in loaded.files if wanted(key)}
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            raise ValueError("it holds Python objects, which are not unpickled; save arrays of numbers") from error
     if others := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
         raise ValueError(f"{', '.join(map(repr, others))} in it is no array")
     return arrays

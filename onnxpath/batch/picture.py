@@ -34,6 +34,8 @@ def open_picture(source: Path | bytes, name: str) -> Image.Image:
             image.load()
             return ImageOps.exif_transpose(image)
     except _DAMAGED as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise InputError(f"image {name} cannot be read: {error.strerror}") from error
         reason = _named(str(error), source, name) or type(error).__name__
         raise InputError(f"image {name} cannot be read: {reason}; is it a whole png, jpg, webp or bmp file?") from error
 

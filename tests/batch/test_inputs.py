@@ -197,8 +197,20 @@ def test_npz_that_cannot_be_used(tmp_path, arrays, complaint):
 
 def test_pickled_objects_are_not_loaded(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="cannot be read"):
-        read(tmp_path / "a.npy")
+    np.savez(tmp_path / "a.npz", x=np.array([{}], dtype=object))
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(
+            InputError, match=f"{name} cannot be read: it holds Python objects.*; save arrays of numbers"
+        ):
+            read(tmp_path / name)
+
+
+def test_a_picture_that_is_not_there_is_not_said_to_be_damaged(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    (item,) = find_inputs([tmp_path], 4)
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(InputError, match=r"image a.png cannot be read: No such file or directory$"):
+        read_item(item, PLAIN, (3, 4, 4), "float32")
 
 
 def test_file_that_changed_or_vanished_during_the_run(tmp_path):
