@@ -27,7 +27,7 @@ from onnxpath.batch.loaded import (
 from onnxpath.batch.manifest import is_manifest, read_manifest
 from onnxpath.batch.parquet import holds_pictures, open_parquet, read_encoded, read_features
 from onnxpath.batch.picture import open_picture
-from onnxpath.batch.preprocess import Preprocess
+from onnxpath.batch.preprocess import DTYPES, Preprocess
 from onnxpath.batch.rowgroups import PARQUET
 from onnxpath.batch.tables import open_table, read_row
 from onnxpath.batch.text import TEXT_SUFFIXES, count_texts, from_arrays, parts_of, read_text
@@ -157,7 +157,10 @@ def read_item(
         kind = "image" if rows.pixels else "array"
         loaded = _pixels(rows.row(item.row), preprocess, item.name) if rows.pixels else _ready(rows.row(item.row))
     _check_shape(item.name, kind, loaded.array.shape, expected_shape, preprocess, input_name)
-    remedy = "set dtype in the preprocess file" if kind == "image" else "save it in that type"
+    remedy = "save it in that type"
+    if kind == "image":
+        made = dtype.name in DTYPES
+        remedy = f'set dtype = "{dtype}" in the preprocess file' if made else "give it as an array of that type"
     array = cast(loaded.array, dtype, f"{kind} {item.name}", input_name, remedy)
     return Loaded(array, loaded.shown, loaded.note)
 

@@ -123,6 +123,19 @@ def test_shape_mismatch_says_what_to_set(tmp_path, shape, options, complaint):
         read(tmp_path / "x.png", shape, preprocess=Preprocess(**options), input_name="data")
 
 
+@pytest.mark.parametrize(
+    ("dtype", "says"),
+    [
+        ("uint8", 'wants uint8; set dtype = "uint8" in the preprocess file'),
+        ("int8", "give it as an array of that type"),
+    ],
+)
+def test_a_picture_of_another_kind_says_what_to_set(tmp_path, dtype, says):
+    picture(tmp_path / "x.png", (30, 30))
+    with pytest.raises(InputError, match=says):
+        read(tmp_path / "x.png", (3, 30, 30), dtype)
+
+
 def test_array_of_another_shape_or_kind(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((3, 8, 8), np.float32))
     with pytest.raises(InputError, match=r"array a.npy is 3×8×8, model input 'input' wants 3×any×9"):
