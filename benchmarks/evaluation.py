@@ -90,6 +90,7 @@ class Group:
 
 
 SEGMENTATION = ("segmentation-miou", "pixel-accuracy", "pointing-game", "energy-pointing-game")
+REMOVAL = ("deletion", "insertion", "road", "region-perturbation")
 LOCALISATION = ("pointing-game", "energy-pointing-game", "outside-inside-ratio", "box-iou")
 
 
@@ -246,7 +247,7 @@ def groups_of(network: Network, rows: int, arguments: argparse.Namespace) -> lis
     sanity = Group(["cascading-randomisation"], {}, arguments.sanity_images)
     degradation = Group(["lerf", "morf"], {"replace": "zero"}, min(rows, arguments.degradation_images or rows))
     groups = {
-        "cifar": [degradation, sanity],
+        "cifar": [degradation, Group(list(REMOVAL), {}, rows), sanity],
         "boxed": [Group(list(LOCALISATION), {}, rows), degradation, sanity],
         "strokes": [Group(list(SEGMENTATION), {}, rows)],
         "composites": [Group(list(SEGMENTATION), {}, rows)],

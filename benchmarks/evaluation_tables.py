@@ -86,7 +86,7 @@ def tables(results: dict[str, Any]) -> str:
 def common(metric: str, methods: dict[str, Any]) -> list[Score]:
     """Return the scores, methods before baselines; one that was measured on fewer images says so in its label."""
     images = max(cell["images"] for cell in methods.values())
-    ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0])))
+    ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0]), item[0]))
     found = []
     for label, cell in ordered:
         few = cell["images"] < images
@@ -155,7 +155,7 @@ def _found(scores: list[Score], variant: str, label: str) -> Score:
 def stages_table(methods: dict[str, Any]) -> str:
     """Return |Spearman| and SSIM at every stage, from the last layer to all of them."""
     shown = ("spearman-absolute", "ssim")
-    ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0])))
+    ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0]), item[0]))
     lines = ["| method | " + " | ".join(shown) + " |", "| --- |" + " --- |" * len(shown)]
     for label, cell in ordered:
         curves = [" ".join(f"{v:.2f}" for v in cell["variants"][name]["curve"][1:]) for name in shown]
