@@ -17,6 +17,7 @@ from onnxpath.errors import InputError, all_of
 from onnxpath.pathway.pathway import Pathway
 from onnxpath.report.build import maps as shown_maps
 from onnxpath.report.data import Failure, Item, TensorFacts
+from onnxpath.report.seen import seen
 from onnxpath.report.stored import Run
 
 SETTINGS = ("selector", "sparsity", "scope", "seed", "preprocess", "provider")
@@ -83,14 +84,17 @@ def _told(first: str | None, second: str | None) -> str:
 
 
 def shown_items(one: Run, other: Run, rows: Sequence[Compared]) -> list[Item]:
-    """Return inputs with the maps of both runs, from their raw arrays, as a page shows them, without pictures."""
+    """Return inputs as a page shows them: maps of both runs, from their raw arrays, and a picture of either's page."""
     layout = one.run.preprocess.get("layout")
     axis = None if len(one.model.inputs[0].shape) != 4 else (2 if layout == "NHWC" else 0)
+    names = [row.name for row in rows]
+    pictures = seen(other.folder, names) | seen(one.folder, names)
     made = []
     for row in rows:
         sides = [(side, _arrays(run, run.items[row.name])) for side, run in (("A", one), ("B", other))]
         named = {f"{method} in {side}": held[f"map_{method}"] for method in row.maps for side, held in sides}
-        made.append(Item(row.name, one.items[row.name].file, maps=shown_maps(named, axis, {})))
+        maps, shown = shown_maps(named, axis, {}), pictures.get(row.name)
+        made.append(Item(row.name, one.items[row.name].file, maps=maps, shown=shown))
     return made
 
 
