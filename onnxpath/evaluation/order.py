@@ -31,6 +31,17 @@ def counts(percents: Sequence[float], positions: int) -> list[int]:
     return [math.floor(q * positions / 100 + 1e-9) for q in steps]
 
 
+def removed(percents: Sequence[float], positions: int) -> list[int]:
+    """Return the counts of positions that are removed; InputError where each would be zero, so that nothing changes."""
+    found = counts(percents, positions)
+    if not any(found):
+        raise InputError(
+            f"{max(percents):g} % of {positions} positions is none, so that nothing would be removed; give larger "
+            "steps (--metric-option steps=50,100)"
+        )
+    return found
+
+
 def area(curve: Array, at: Sequence[float]) -> Array:
     """Return the area under each row's curve by the trapezoid rule, float64 [N]."""
     return np.asarray(np.trapezoid(curve, np.asarray(at, np.float64), axis=1))

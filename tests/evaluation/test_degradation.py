@@ -266,3 +266,13 @@ def test_what_is_refused():
         measure("lerf", subject, explanation, score="sofmax")
     with pytest.raises(InputError, match="patches of 9 do not fit rows of 6×6"):
         measure("region-perturbation", subject, explanation, patch=9)
+
+
+@pytest.mark.parametrize("metric", ["lerf", "morf"])
+def test_percentages_of_few_positions_that_remove_none_are_not_measured(metric):
+    """A table of four features has no tenth of one."""
+    w = np.arange(12, dtype=np.float32).reshape(4, 3)
+    model, x = parse("m (float[n, 4] x) => (float[n, 3] y) { y = MatMul(x, w) }", w=w), np.eye(4, dtype=np.float32)
+    with pytest.raises(InputError, match=r"10 % of 4 positions is none.*; give larger steps \(--metric-option steps="):
+        onnxpath.evaluate(model, x, ["gradient"], [metric])
+    assert onnxpath.evaluate(model, x, ["gradient"], [metric], steps=(10, 25)).scores

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from onnxpath.evaluation.explanation import Explanation
-from onnxpath.evaluation.order import area, counts, places
+from onnxpath.evaluation.order import area, places, removed
 from onnxpath.evaluation.perturbed import degraded, read
 from onnxpath.evaluation.rankings import by_ranking
 from onnxpath.evaluation.registry import HIGHER, LOWER, Measured, metric
@@ -65,7 +65,7 @@ def road(
     at = sorted({0.0, *steps})
 
     def measure(order: Array) -> Measured:
-        curve = degraded(subject, order, counts(at, subject.layout.positions), replace, score)
+        curve = degraded(subject, order, removed(at, subject.layout.positions), replace, score)
         return Measured(area(curve, at) / at[-1], curve, at, ALONG)
 
     return by_ranking(explanation, partial(places, most_first=True), measure)
@@ -74,7 +74,7 @@ def road(
 def _change(
     subject: Subject, explanation: Explanation, steps: Sequence[float], replace: str, score: str, most_first: bool
 ) -> Mapping[str, Measured]:
-    limits = counts(steps, subject.layout.positions)
+    limits = removed(steps, subject.layout.positions)
     whole = read(score, subject.logits, subject.target)[:, None]
     at = [0.0, *steps]
 
