@@ -127,6 +127,23 @@ def test_one_graph_takes_any_batch(name, rows):
     assert relative(together, np.concatenate(single)) <= 1e-4
 
 
+NONE = {
+    "mean": "a = Constant<value_ints = [1]>(); y = ReduceMean(c, a)",
+    "global maximum": "y = GlobalMaxPool(c)",
+    "repeated": "r = Constant<value_ints = [1, 2, 1]>(); y = Tile(c, r)",
+}
+
+
+@pytest.mark.parametrize("nodes", NONE.values(), ids=NONE.keys())
+def test_no_rows_have_no_gradient(nodes):
+    """A model may choose its rows, boxes for one, and choose none."""
+    model = parse(f"m (float[n, 2, 3] x, bool[n] b) => (float[k, p, q] y) {{ c = Compress<axis = 0>(x, b); {nodes} }}")
+    x, b = normal(4, 2, 3), np.zeros(4, bool)
+    y = run(model, {"x": x, "b": b})["y"]
+    found = run(onnxpath.gradient_graph(model), {"x": x, "b": b, "grad_y": np.zeros_like(y)})["grad_x"]
+    np.testing.assert_array_equal(found, np.zeros((4, 2, 3)))
+
+
 def test_another_prefix_and_names_that_are_taken():
     once = onnxpath.gradient_graph(mlp(activation="Tanh"))
     with pytest.raises(
