@@ -170,7 +170,7 @@ def _write_netron(
 
 def _line(row: dict[str, Any]) -> str:
     state = "kept" if row["kept"] else f"LOST (now {row['masked_prediction']['name']})"
-    answer = f"{row['prediction']['name']} {state}"
+    answer = f"prediction {row['prediction']['name']} {state}"
     if row["margin"] is None:  # one entry in a row is its largest, whatever its value
         answer = f"{row['logit']:.4g}, with the pathway alone {row['masked_logit']:.4g}"
     return f"{row['input']}: {answer}, density {row['density']:.4f} -> {row['file']}"
