@@ -10,8 +10,8 @@ Needs the models and images that ONNXPATH_DATA names (default ../shared/data).
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -54,14 +54,17 @@ def line(name: str, found: Comparison) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    folder = parser.parse_args().folder
     path, calibration, x = subjects()["ResNet-20"]
     print(machine())
     print(HEAD)
     with tempfile.TemporaryDirectory() as temporary:
         made = quantised(path, Path(temporary), calibration)
-        if sys.argv[1:]:
-            Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
-            shutil.copy(made, Path(sys.argv[1], "resnet20_int8.onnx"))
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(made, folder / "resnet20_int8.onnx")
         plain = onnxpath.compare(path, made, x, methods=["gradient"])
         print(line("uint8", plain), flush=True)
         for name, options in forms(plain).items():

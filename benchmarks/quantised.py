@@ -9,6 +9,7 @@ compared with the float32 file: same target, image by image. Needs the models an
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 from pathlib import Path
@@ -86,6 +87,7 @@ def quantiles(values: list[float]) -> list[str]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(machine())
     print(HEAD)
     for name, (path, calibration, x) in subjects().items():
