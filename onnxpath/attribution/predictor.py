@@ -9,6 +9,7 @@ import numpy as np
 
 from onnxpath.errors import InputError, unknown
 from onnxpath.graph.surgery import expose
+from onnxpath.runtime.feeds import rows_of
 from onnxpath.runtime.model import load
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
@@ -32,14 +33,13 @@ def predictor(
     loaded = load(model)
     place = loaded.readout(output)
     name = place.output if scores == "output" else place.name
-    resolve_target(loaded, target, 1, output)
+    goal = resolve_target(loaded, target, 1, output)
     program = loaded.session(("expose", name), lambda: expose(loaded, [name]))
 
     def predict(x: Any) -> Array:
         feeds = loaded.feeds(x)
-        values = np.concatenate(
-            [program.run(part, [name])[name][: r.stop - r.start] for part, r in loaded.batches(feeds)]
-        )
+        runs = ((program.run(part, [name])[name], rows_of(part), r) for part, r in loaded.batches(feeds))
+        values = np.concatenate([goal.answers(found, rows)[: r.stop - r.start] for found, rows, r in runs])
         if scores == "softmax":
             values = _softmax(values)
         return values if target is None else _entry(values, target)

@@ -231,14 +231,15 @@ def gradients(model: Model, feeds: Mapping[str, Array], target: Target, program:
         check_finite(model, target, part, values.values())
         parts.append({k: v[:count] for k, v in drop_prefix(values, GRAD).items()})
         computed.append({k: v[:count] for k, v in drop_prefix(values, SOURCE).items()})
-        logits.append(values[LOGITS][:count])
+        logits.append(target.answers(values[LOGITS], runs)[:count])
     return Maps(gather(parts), np.concatenate(logits), sources=gather(computed))
 
 
 def logits_of(model: Model, feeds: Mapping[str, Array], target: Target) -> Array:
     """Return the tensor whose entries are targets, [N, ...] for all rows; nothing goes backwards."""
     program = Setup.of(model, target, layers=()).forward()
-    return np.concatenate([program.run(part)[LOGITS][: r.stop - r.start] for part, r in model.batches(feeds)])
+    runs = ((program.run(part)[LOGITS], rows_of(part), r) for part, r in model.batches(feeds))
+    return np.concatenate([target.answers(logits, rows)[: r.stop - r.start] for logits, rows, r in runs])
 
 
 def on_line(start: Mapping[str, Array], feeds: Mapping[str, Array], alpha: float) -> dict[str, Array]:

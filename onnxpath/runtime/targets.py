@@ -33,9 +33,18 @@ class Target:
             values = np.concatenate([values, np.repeat(values[-1:], count - len(values), 0)])
         return {self.kind: values}
 
+    def answers(self, logits: Array, rows: int) -> Array:
+        """Return what a run on so many rows gave; InputError where it gave another number of rows."""
+        if logits.shape[:1] != (rows,):
+            raise InputError(
+                f"'{self.readout.name}' is {logits.shape} for {rows} rows of input: its first axis, or the input's, "
+                "does not count rows; put a Transpose into the model, so that rows come first in both"
+            )
+        return logits
+
     def chosen(self, logits: Array) -> Array:
         """Return the explained entry of each row as int64 [N], -1 under a cotangent; logits: [N, ...] for all rows."""
-        flat = logits.reshape(len(logits), -1)
+        flat = self.answers(logits, len(self.values)).reshape(len(logits), -1)
         if self.kind == COTANGENT:
             return np.full(len(logits), -1)
         largest, last = int(self.values.max(initial=-1)), flat.shape[1] - 1

@@ -156,3 +156,14 @@ def test_one_of_several_outputs():
 def test_a_model_without_float_outputs():
     with pytest.raises(ModelError, match="no float output"):
         gradient(load(parse("m (float[n, 6] x) => (int64[n, 1] y) { y = ArgMax<axis = 1>(x) }")), 0)
+
+
+@pytest.mark.parametrize("method", ["gradient", "integrated-gradients", "feature-ablation", "pathway-gradient"])
+def test_an_output_with_other_rows_than_the_input_is_refused(method):
+    """A recurrent network as frameworks export it by default: time comes first, and rows second."""
+    nodes = "o, h = RNN<hidden_size = 6>(x, I, R); s = Squeeze(h, first); r = Relu(s)"
+    weights = {"I": W[None], "R": W[None] / 4, "V": W[:, :2], "first": np.int64([0])}
+    model = load(parse(f"m (float[t, n, 6] x) => (float[n, 2] y) {{ {nodes}; y = MatMul(r, V) }}", **weights))
+    steps = RNG.normal(size=(5, 3, 6)).astype(np.float32)
+    with pytest.raises(InputError, match=r"'y' is \(3, 2\) for 1 rows of input: its first axis, or the input's"):
+        onnxpath.attribute(model, steps, 1, method)
