@@ -20,6 +20,9 @@ def test_one_name(names):
     assert outputs(onnxpath.gradient_graph(MODEL, wrt=names("x"), of=names("y"))) == ["y", "grad_x"]
     assert outputs(onnxpath.compile(MODEL, "gradient", wrt=names("x"))) == ["y", "attribution"]
     assert outputs(onnxpath.expose(MODEL, names("y"))) == ["y"]
+    layer = onnxpath.load(MODEL).layers()[0].name
+    masked = onnxpath.insert_masks(MODEL, layers=names(layer))
+    assert [value.name for value in masked.graph.input] == ["x", f"mask_{layer}"]
     assert onnxpath.load(MODEL, wrt=names("x")).sources == ["x"]
     assert list(onnxpath.attribute(MODEL, X, method="gradient", wrt=names("x")).maps) == ["x"]
     assert list(onnxpath.compare(MODEL, MODEL, X, methods=names("gradient")).inputs[0].maps) == ["gradient"]

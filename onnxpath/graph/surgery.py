@@ -44,7 +44,7 @@ def insert_masks(model: Any, layers: Sequence[str] | None = None, per: str = "ne
     """
     graph = as_graph(model)
     known = _layers_of(graph, keep_readout=layers is not None)
-    chosen = list(known) if layers is None else list(dict.fromkeys(layers))
+    chosen = list(known) if layers is None else as_names(layers)
     if missing := [name for name in chosen if name not in known]:
         raise unknown("neuron layer", missing, known, "`onnxpath inspect MODEL` lists the neuron layers of a model")
     if per not in ("neuron", "channel"):

@@ -9,7 +9,7 @@ import numpy as np
 
 from onnxpath.backward.target import COTANGENT, TARGET
 from onnxpath.errors import InputError, unknown
-from onnxpath.pathway.analyses.decode import require_one_input
+from onnxpath.pathway.analyses.decode import check_range, require_one_input
 from onnxpath.pathway.finite import check_finite
 from onnxpath.pathway.programs import GRAD, LOGITS, Setup
 from onnxpath.pathway.selectors.registry import rows_rng
@@ -79,6 +79,7 @@ def attack(
         raise unknown("attack", [method], ATTACKS)
     if not 0 <= epsilon < np.inf:
         raise InputError(f"epsilon is how far a value may move, 0 or more; {epsilon} was given")
+    check_range(value_range)
     loaded = load(model)
     source = require_one_input(loaded)
     feeds = loaded.feeds(x)

@@ -101,6 +101,7 @@ def decode(
     Raises InputError, UnknownName, UnsupportedOperator.
     """
     settings = climb_of(climb)
+    check_range(value_range)
     loaded = load(model)
     check_decoding(loaded, settings, spatial)
     feeds = loaded.feeds(x)
@@ -142,6 +143,12 @@ def check_decoding(model: Model, settings: Climb, spatial: tuple[int, int] = (-2
             f"jitter and parametrisation 'fourier' need two spatial axes, and the rows of '{source}' have "
             f"{max(0, rank - 1)} axes; use parametrisation 'pixel' without jitter"
         )
+
+
+def check_range(value_range: tuple[Any, Any] | None) -> None:
+    """Raise InputError where a lowest value is above its highest."""
+    if value_range is not None and not np.all(np.asarray(value_range[0]) <= np.asarray(value_range[1])):
+        raise InputError("value_range is (lowest, highest), and a lowest value is above its highest")
 
 
 def require_one_input(model: Model) -> str:

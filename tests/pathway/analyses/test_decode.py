@@ -194,6 +194,7 @@ def test_a_batch_that_the_file_fixes():
         ({"steps": 0}, InputError, "steps of 1 or more"),
         ({"learning_rate": 0}, InputError, "a positive learning rate"),
         ({"jitter": -1}, InputError, "jitter of 0 or more"),
+        ({"value_range": (1, np.zeros((1, 16, 16)))}, InputError, "a lowest value is above its highest"),
         ({"target": 10}, InputError, "out of range"),
     ],
 )

@@ -137,6 +137,7 @@ def test_a_batch_is_its_rows_whatever_runs_together():
         ({"method": "fgms"}, UnknownName, "did you mean 'fgsm'"),
         ({"epsilon": -0.1}, InputError, "0 or more; -0.1 was given"),
         ({"epsilon": np.nan}, InputError, "0 or more; nan was given"),
+        ({"value_range": (1, 0)}, InputError, "a lowest value is above its highest"),
         ({"labels": [1, 2]}, InputError, "3 rows need one target each"),
         ({"labels": 12}, InputError, "out of range"),
         ({"labels": np.ones((3, 10), np.float32)}, InputError, "labels are indices of classes"),
