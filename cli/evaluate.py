@@ -213,7 +213,9 @@ def _subject(
     boxes, masks = job.options["boxes"], job.options["masks"]
     if masks is not None and len(masks) != len(job.items):
         raise InputError(f"there are {len(masks)} masks and {len(job.items)} inputs; give one for each, in order")
-    pictures = job.model.wrt is None and next(iter(x.values())).ndim == 4
+    # A tensor inside the model is laid out as its own operators want it.
+    of_input = job.model.wrt is None or job.model.sources[0] in x
+    pictures = of_input and next(iter(x.values())).ndim == 4
     channels = "last" if pictures and job.preprocess.layout == "NHWC" else None
     subject = Subject.of(
         job.model,
