@@ -8,7 +8,7 @@ from typing import Any
 from onnxpath.attribution.attribution import Attribution
 from onnxpath.attribution.methods import METHODS
 from onnxpath.runtime.feeds import rows_of
-from onnxpath.runtime.model import load
+from onnxpath.runtime.model import ONE_BY_ONE, load
 from onnxpath.runtime.targets import resolve_target
 
 
@@ -40,6 +40,7 @@ def attribute(
     notes = [f"{skipped} at the end of the model was skipped: targets are logits"] if skipped else []
     if loaded.named_rules:
         notes.append(f"rules '{loaded.rules.name}': {loaded.rules.about}")
+    notes += [note for note in loaded.graph.notes if note.startswith(ONE_BY_ONE)]
     return Attribution(
         maps=result.maps,
         target=goal.chosen(result.logits),

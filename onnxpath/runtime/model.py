@@ -39,6 +39,9 @@ MEMORY = 1 << 30
 
 MOST_ROWS = 256
 
+ONE_BY_ONE = "rows are run one by one"
+"""How the note begins that says why."""
+
 
 def load(
     source: Any,
@@ -270,7 +273,7 @@ class Model(Shown):
             reason = why_row_by_row(self.graph, session, feeds)
             self._together = reason is None
             if reason is not None:
-                self.graph.notes.append(f"rows are run one by one: {reason}")
+                self.graph.notes.append(f"{ONE_BY_ONE}: {reason}")
         return self._together
 
     @cached_property

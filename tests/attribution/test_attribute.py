@@ -205,6 +205,13 @@ def test_what_is_said(method):
     assert (found.pathways is not None) == (method in WITH_PATHWAYS)
 
 
+def test_rows_that_must_be_run_one_by_one_are_said():
+    model = parse("m (float[n, 6] x) => (float[n, 6] y) { s = Softmax<axis = 0>(x); y = Tanh(s) }")
+    (note,) = attribute(model, normal(3, 6), method="gradient").notes
+    assert note.startswith("rows are run one by one: ") and "Softmax" in note
+    assert attribute(model, normal(1, 6), method="gradient").notes == []
+
+
 def test_options_of_the_selector_are_options_of_the_method():
     x = sample_images()[:2]
     found = attribute(sample("digits_cnn"), x, selector="random", seed=5, sparsity=0.5)
