@@ -146,7 +146,10 @@ def _concat(node: Node, given: list[Axis]) -> list[Axis]:
     axis = _axis(node, 0, node.outputs[0])
     if len(rows) != 1 or axis in rows:
         raise _mixed(node, "joins along the rows")
-    return [rows.pop()]
+    row = rows.pop()
+    if any(isinstance(t, Constant) and t.shape[row] != 1 for t in node.inputs):
+        raise _mixed(node, "joins a constant that holds a value for each row")
+    return [row]
 
 
 def _gather(node: Node, given: list[Axis]) -> list[Axis]:
@@ -230,11 +233,18 @@ def _batch_normalization(node: Node, given: list[Axis]) -> list[Axis]:
 
 
 def _recurrent(node: Node, given: list[Axis]) -> list[Axis]:
-    layout = node.attrs.get("layout", 0)
-    places = [0, None, None, None, 0, 0, 0] if layout else [1, None, None, None, 0, 1, 1]
+    places = [1, None, None, None, 0, 1, 1]
     if any(a is not None and a != p for a, p in zip(given, places, strict=False)):
         raise _mixed(node, "has its rows on another axis than its batch")
-    return [0, 0, 0] if layout else [2, 1, 1]
+    return [2, 1, 1]
+
+
+def _quantise(node: Node, given: list[Axis]) -> list[Axis]:
+    row, scale = given[0], node.inputs[1]
+    one = _rank(scale, node) == 0 or list(scale.shape) == [1]
+    if not one and (node.attrs.get("block_size") or row == _axis(node, 1, node.inputs[0])):
+        raise _mixed(node, "has a scale for each row")
+    return [row]
 
 
 def _einsum(node: Node, given: list[Axis]) -> list[Axis]:
@@ -246,6 +256,8 @@ def _einsum(node: Node, given: list[Axis]) -> list[Axis]:
     if len(letters) != 1 or not letters <= set(out):
         raise _mixed(node, "sums over the rows")
     letter = letters.pop()
+    if any(term.count(letter) > 1 for term in terms.split(",")):
+        raise _mixed(node, "takes a diagonal over the rows")
     if any(letter in term for term, a in zip(terms.split(","), given, strict=True) if a is None):
         raise _mixed(node, "meets a constant that holds a value for each row")
     return [out.index(letter)]
@@ -264,9 +276,10 @@ CARRIES: dict[str, Carry] = _table(
     (
         "Abs Acos Acosh Asin Asinh Atan Atanh Cos Cosh Erf Exp Log Neg Reciprocal Sigmoid Sin Sinh Sqrt Tan Tanh Ceil "
         "Floor Round Sign Not IsNaN IsInf BitwiseNot Identity Cast CastLike Dropout Relu LeakyRelu ThresholdedRelu Elu "
-        "Selu Celu Gelu HardSigmoid HardSwish Mish Softplus Softsign Swish Shrink Clip QuantizeLinear DequantizeLinear",
+        "Selu Celu Gelu HardSigmoid HardSwish Mish Softplus Softsign Swish Shrink Clip",
         _same,
     ),
+    ("QuantizeLinear DequantizeLinear", _quantise),
     (
         "Conv ConvTranspose MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool LRN "
         "InstanceNormalization GroupNormalization DepthToSpace SpaceToDepth Resize Upsample Col2Im",

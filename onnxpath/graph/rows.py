@@ -7,6 +7,7 @@ outputs. Rows that are carried throughout can be run together; what mixes them, 
 from __future__ import annotations
 
 from onnxpath.graph.ir import Graph, is_variable
+from onnxpath.graph.query import inputs_of
 from onnxpath.graph.row_table import CARRIES_OF, Axis, MixedRows
 
 
@@ -16,7 +17,7 @@ def row_axes(graph: Graph) -> dict[str, Axis]:
     for node in graph.nodes:
         carries = CARRIES_OF.get(node.domain or "ai.onnx", {})
         given = [axes.get(t.name) if is_variable(t) else None for t in node.inputs]
-        if all(axis is None for axis in given):
+        if all(axes.get(t.name) is None for t in inputs_of(node)):
             made: list[Axis] = [None] * len(node.outputs)
         elif node.op in carries:
             made = carries[node.op](node, given)

@@ -50,6 +50,16 @@ MIXED = {
         "w = Constant<value_floats=[1.0, 2.0, 3.0, 4.0]>() a = Constant<value_ints=[1]>() "
         "p = MatMul(x, w) s = Softmax<axis=0>(p) u = Unsqueeze(s, a) y = Mul(x, u)"
     ),
+    "a constant for each row": "c = Constant<value=float[2,1] {1,2}>() y = Concat<axis=1>(x, c)",
+    "a diagonal": 'd = Einsum<equation="ii->i">(x) a = Constant<value_ints=[1]>() y = Unsqueeze(d, a)',
+    "a scale for each row": (
+        "s = Constant<value=float[2] {1,2}>() z = Constant<value=uint8[2] {0,0}>() "
+        "q = QuantizeLinear<axis=0>(x, s, z) y = DequantizeLinear<axis=0>(q, s, z)"
+    ),
+    "rows that a branch reads": (
+        "n = Shape<end=1>(x) two = Constant<value_ints=[2]>() g = Greater(n, two) c = Squeeze(g) "
+        "y = If(c) <then_branch = t () => (p) { p = Softmax<axis=0>(x) }, else_branch = e () => (q) { q = Relu(x) }>"
+    ),
     "every row with every other": "t = Transpose<perm=[1, 0]>(x) y = MatMul(x, t)",
     "sum over rows": "t = Transpose<perm=[1, 0]>(x) g = MatMul(t, x) y = MatMul(x, g)",
     "running sum over rows": "a = Constant<value=int64 {0}>() y = CumSum(x, a)",
