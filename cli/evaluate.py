@@ -244,6 +244,6 @@ def _correct(subject: Subject, kept: list[tuple[int, InputItem]]) -> Subject:
     if missing := [item.name for (_, item), label in zip(kept, known, strict=True) if label is None]:
         raise InputError(
             f"--correct-only needs a label of every input, and {len(missing)} have none, the first being {missing[0]}; "
-            "labels are in an npz, or are the indices that sub-folders are named after"
+            "labels are indices: in an npz, in the column `label` of a table or manifest, or names of sub-folders"
         )
     return only_correct(subject, known)

@@ -63,11 +63,14 @@ def embeddings(graph: Graph) -> list[Embedding]:
 def casts(graph: Graph) -> list[str]:
     """Return what the integer inputs are as floats, such as the pixels of a picture: one Cast or DequantizeLinear each.
 
-    Empty unless every input is an integer one and has exactly one.
+    Their axes are those of the inputs. Empty unless every input is an integer one and has exactly one.
     """
     found: dict[str, list[str]] = {t.name: [] for t in graph.inputs}
     for node in graph.nodes:
-        if node.op in CASTS and is_float(node.outputs[0]) and (source := _source(node.inputs[0])) is not None:
+        if node.op in CASTS and is_float(node.outputs[0]):
+            source = node.inputs[0]
+            while source.inputs and source.inputs[0].op in ("Identity", "Cast"):
+                source = source.inputs[0].inputs[0]
             found.get(source.name, []).append(node.outputs[0].name)
     return [made[0] for made in found.values()] if all(len(made) == 1 for made in found.values()) else []
 

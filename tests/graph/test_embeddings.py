@@ -174,6 +174,14 @@ def test_integers_that_are_cast_are_explained_as_floats(op, method):
     )
 
 
+def test_integers_that_are_cast_after_their_axes_have_moved_are_asked_for():
+    """A picture's channels would be looked for where they are in the input."""
+    nodes = "t = Transpose<perm = [0, 3, 1, 2]>(x); f = Cast<to = 1>(t); y = Relu(f)"
+    model = parse(f"m (uint8[n, 4, 4, 3] x) => (float[n, 3, 4, 4] y) {{ {nodes} }}")
+    with pytest.raises(ModelError, match=r"nor each cast to float in one place: 'x' \(uint8\)"):
+        default_sources(load_graph(model))
+
+
 def test_integers_that_are_cast_twice_are_asked_for():
     nodes = "f = Cast<to = 1>(x); g = Cast<to = 1>(x); a = Relu(f); b = Sigmoid(g); y = Add(a, b)"
     graph = load_graph(parse(f"m (int64[n, 5] x) => (float[n, 5] y) {{ {nodes} }}"))
