@@ -46,7 +46,8 @@ def expand(op, dy, y, input, shape):
 def tile(op, dy, y, input, repeats):
     # Every axis is seen as (repeat, size), and the repeats are summed.
     pairs = op.Concat(op.Unsqueeze(repeats, [1]), op.Unsqueeze(op.shape_of(input), [1]), axis=1)
-    return op.ReduceSum(op.Reshape(dy, op.Reshape(pairs, [-1])), list(range(0, 2 * rank(input), 2)), keepdims=0), ZERO
+    apart = op.Reshape(dy, op.Reshape(pairs, [-1]), allowzero=1)
+    return op.ReduceSum(apart, list(range(0, 2 * rank(input), 2)), keepdims=0), ZERO
 
 
 @gradient("Trilu")

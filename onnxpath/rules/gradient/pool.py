@@ -57,10 +57,10 @@ def average_pool(
 @gradient("GlobalMaxPool")
 def global_max_pool(op, dy, y, X):
     """The first maximum in scan order wins, as in MaxPool."""
-    flat = op.Reshape(X, [0, 0, -1])
-    places = op.Range(0, op.Squeeze(op.Shape(flat, start=2, end=3), [0]), 1)
-    wins = op.Equal(places, op.ArgMax(flat, axis=2, keepdims=1))
-    return op.reshape_like(gate(op, op.Reshape(dy, [0, 0, 1]), wins), X)
+    flat = op.Flatten(X, axis=2)
+    places = op.Range(0, op.Squeeze(op.Shape(flat, start=1, end=2), [0]), 1)
+    wins = op.Equal(places, op.ArgMax(flat, axis=1, keepdims=1))
+    return op.reshape_like(gate(op, op.Flatten(dy, axis=2), wins), X)
 
 
 @gradient("GlobalAveragePool")

@@ -30,9 +30,10 @@ def reduce_mean(op, dy, y, data, axes=None, *, keepdims=1, noop_with_empty_axes=
 def mean_share(op, dy, y, data):
     """Divide dy by the number of elements that each mean is taken over."""
     many, few = static_shape(data), static_shape(y)
-    if many is not None and few is not None:
+    if many is not None and few is not None and 0 not in many:
         return op.Mul(dy, math.prod(few) / math.prod(many))
-    return op.Div(dy, op.Cast(op.Div(size_of(op, data), size_of(op, y)), to=onnx_dtype(dy)))
+    # Of no rows there is no mean, and no whole number is divided by zero.
+    return op.Div(dy, op.Cast(op.Div(size_of(op, data), op.Max(size_of(op, y), 1)), to=onnx_dtype(dy)))
 
 
 def reduction(operator, derivative):

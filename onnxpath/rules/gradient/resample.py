@@ -115,7 +115,7 @@ def sum_repeats(op, dy, X, factors):
     pairs = [part for axis, factor in enumerate(factors) for part in (size_of_axis(op, X, axis), op.const([factor]))]
     known = all(isinstance(p, Constant) for p in pairs)
     shape = [p.values.item() for p in pairs] if known else op.Concat(*pairs, axis=0)
-    return op.ReduceSum(op.Reshape(dy, shape), [2 * a + 1 for a in range(rank(X))], keepdims=0)
+    return op.ReduceSum(op.Reshape(dy, shape, allowzero=1), [2 * a + 1 for a in range(rank(X))], keepdims=0)
 
 
 def matrix(op, X, axes, i, roi, scales, sizes, attributes):
