@@ -30,12 +30,14 @@ class Readout:
 def readout(graph: Graph, output: str | None = None) -> Readout:
     """Return the logits of a model: an output, or the input of the Softmax that ends in it.
 
-    output: name of a float output, default the first; or of any float tensor, whose entries are neurons then.
+    output: name of a float output, default the first that has rows; or of any float tensor, whose entries are neurons
+    then.
     """
     floats = [t.name for t in graph.outputs if is_float(t)]
     if not floats:
         raise ModelError("the model has no float output, so there is nothing to explain; export one with float outputs")
-    name = output if output is not None else floats[0]
+    rows = (t.name for t in graph.outputs if is_float(t) and t.shape != [])
+    name = output if output is not None else next(rows, floats[0])
     if name not in floats:
         if any(t.name == name and is_variable(t) and is_float(t) for t in graph.tensors().values()):
             return Readout(name, name, None)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from onnxpath.backward.target import COTANGENT, TARGET, Readout
-from onnxpath.errors import InputError
+from onnxpath.errors import InputError, ModelError
 from onnxpath.graph.ir import numpy_dtype
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
@@ -69,10 +69,15 @@ def resolve_target(model: Model, target: Any, rows: int, output: str | None = No
 
     target: None (the largest entry of each row), an index, one index per row, a tuple into an output of higher rank,
     one tuple per row, or a float array of the output's shape (a cotangent). output: name, default the first float one.
-    Raises InputError: out of range, wrong number of rows, wrong shape.
+    Raises InputError: out of range, wrong number of rows, wrong shape; ModelError: an output without rows.
     """
     place = model.readout(output)
-    shape = [d if isinstance(d, int) else None for d in model.graph.tensor(place.name).shape or []][1:]
+    sizes = model.graph.tensor(place.name).shape
+    if sizes == []:
+        raise ModelError(
+            f"output '{place.name}' is one number for all rows, so no row has one to explain; name another tensor"
+        )
+    shape = [d if isinstance(d, int) else None for d in sizes or []][1:]
     if target is None:
         return Target(place, TARGET, np.full(rows, -1, np.int64))
     if isinstance(target, np.ndarray) and target.dtype.kind == "f":

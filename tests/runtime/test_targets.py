@@ -153,6 +153,17 @@ def test_one_of_several_outputs():
         gradient(model, 1, output="best")
 
 
+def test_a_scalar_output_belongs_to_no_row():
+    nodes = "z = MatMul(x, W); loss = ReduceSum<keepdims = 0>(z)"
+    model = load(parse(f"m (float[n, 6] x) => (float loss, float[n, 6] z) {{ {nodes} }}", W=W))
+    assert model.readout().name == "z"
+    alone = load(parse(f"m (float[n, 6] x) => (float loss) {{ {nodes} }}", W=W))
+    for one in (model, alone):
+        with pytest.raises(ModelError, match="'loss' is one number for all rows"):
+            gradient(one, 0, output="loss")
+    assert list(alone.coverage()["exact"]) == ["MatMul", "ReduceSum"]
+
+
 def test_a_model_without_float_outputs():
     with pytest.raises(ModelError, match="no float output"):
         gradient(load(parse("m (float[n, 6] x) => (int64[n, 1] y) { y = ArgMax<axis = 1>(x) }")), 0)
