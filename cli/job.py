@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from onnxpath.report.evaluation.data import Facts
     from onnxpath.report.job.prepare import Job
     from onnxpath.runtime.model import Model
+
+ALIKE = 5
+"""Inputs that fail for the same reason and are printed each; of more, only the number."""
 
 Result = TypeVar("Result")
 Row = TypeVar("Row")
@@ -82,7 +86,7 @@ def tell(
 
 def leave(job: Job, failures: list[Failed]) -> None:
     """Print warnings and the inputs that failed; exit code 1 where some failed, 2 where all did."""
-    end(job.warnings, [failure.error for failure in failures], len(job.items))
+    end(job.warnings, [(failure.item.name, failure.error) for failure in failures], len(job.items))
 
 
 def command() -> str:
@@ -129,12 +133,27 @@ def facts(model: Model, preprocess: Preprocess, seconds: float, warnings: Sequen
     )
 
 
-def end(warnings: list[str], errors: list[str], inputs: int) -> None:
-    """Print warnings and the errors of inputs that failed; exit code 1 where some of them did, 2 where all did."""
+def end(warnings: list[str], failures: Sequence[tuple[str, str]], inputs: int) -> None:
+    """Print warnings and the inputs that failed; exit code 1 where some of them did, 2 where all did.
+
+    failures: name and error of each.
+    """
     for warning in warnings:
         complain(f"warning: {warning}")
-    if errors:
-        complain(f"{len(errors)} of {inputs} inputs failed:")
-        for error in errors:
-            echo(f"  {error}", err=True)
-        raise typer.Exit(SOME_FAILED if len(errors) < inputs else NOTHING_DONE)
+    if failures:
+        complain(f"{len(failures)} of {inputs} inputs failed:")
+        for line in _by_reason(failures):
+            echo(f"  {line}", err=True)
+        raise typer.Exit(SOME_FAILED if len(failures) < inputs else NOTHING_DONE)
+
+
+def _by_reason(failures: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield the errors; of those that differ in names and numbers alone the first few, and how many more there are."""
+    alike: dict[str, list[str]] = {}
+    for name, error in failures:
+        reason = error.replace(name, "").replace(name.rpartition("/")[2], "")
+        alike.setdefault(re.sub(r"\d+", "", reason), []).append(error)
+    for errors in alike.values():
+        yield from errors[:ALIKE]
+        if len(errors) > ALIKE:
+            yield f"and {len(errors) - ALIKE} more for the same reason"

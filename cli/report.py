@@ -130,4 +130,4 @@ def report(
         print_json({"page": made.page, "data": made.data, "inputs": made.explained, "failed": len(made.failures)})
     elif made.page:
         say(f"{made.page}: {made.explained} inputs" + (f", {len(made.failures)} failed" if made.failures else ""))
-    end(made.warnings, [failure.error for failure in made.failures], made.inputs)
+    end(made.warnings, [(failure.name, failure.error) for failure in made.failures], made.inputs)

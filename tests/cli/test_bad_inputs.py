@@ -56,6 +56,19 @@ def test_every_kind_of_bad_input_alone(tmp_path, verb):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("verb", ["explain", "report"])
+def test_of_many_that_fail_alike_the_first_are_printed(tmp_path, verb):
+    for index in range(9):
+        (tmp_path / "in" / str(index)).mkdir(parents=True)
+        (tmp_path / "in" / str(index) / f"{'abc'[index % 3]}.png").write_bytes(b"nothing" * index)
+    np.save(tmp_path / "in" / "nan.npy", np.full((1, 16, 16), np.nan, np.float32))
+    done = run(verb, CNN, tmp_path / "in", "--preprocess", PREPROCESS, "-o", tmp_path / "out")
+    lines = done.err.splitlines()
+    assert lines[0] == "onnxpath: 10 of 10 inputs failed:" and len(lines) == 8
+    assert [line.split()[1] for line in lines[1:6]] == ["0/a.png", "1/b.png", "2/c.png", "3/a.png", "4/b.png"]
+    assert lines[6] == "  and 4 more for the same reason" and "array nan.npy has 256 of 256 values" in lines[7]
+
+
 @EVERY_IMAGE_VERB
 def test_good_inputs_among_bad_ones(tmp_path, verb):
     bad = bad_images(tmp_path / "in")
