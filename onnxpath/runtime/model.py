@@ -17,7 +17,7 @@ from onnxpath.backward.blocked import estimates
 from onnxpath.backward.target import Readout, readout
 from onnxpath.graph.canonize import load_graph
 from onnxpath.graph.embeddings import beginnings, default_sources, named_sources
-from onnxpath.graph.ir import Constant, Graph, is_float, onnx_dtype
+from onnxpath.graph.ir import Constant, Graph, is_float, numpy_dtype, onnx_dtype
 from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 from onnxpath.graph.quantised import is_quantised_weight
 from onnxpath.graph.query import between
@@ -290,12 +290,11 @@ class Model(Shown):
             if tensor.name in feeds and tensor.shape is not None:
                 named = zip(tensor.shape, feeds[tensor.name].shape, strict=False)
                 sizes |= {d: n for d, n in named if isinstance(d, str)}
-        batch = next((t.shape[0] for t in self.graph.inputs if t.shape), None)
+        sizes |= {t.shape[0]: 1 for t in self.graph.inputs if t.shape}
         total = 0
-        for node in self.graph.nodes:
-            for tensor in node.outputs:
-                dims = [
-                    1 if d == batch else d if isinstance(d, int) else sizes.get(str(d), 1) for d in tensor.shape or []
-                ]
-                total += math.prod(dims) * 4
+        for tensor in (t for node in self.graph.nodes for t in node.outputs):
+            # A size may be a product, of rows and heads for one: "8*N".
+            factors = [f for d in tensor.shape or [] for f in str(d).split("*")]
+            values = math.prod(int(f) if f.isdigit() else sizes.get(f, 1) for f in factors)
+            total += values * (numpy_dtype(tensor).itemsize if onnx_dtype(tensor) else 4)
         return 2 * total

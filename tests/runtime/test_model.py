@@ -203,6 +203,17 @@ def test_open_sizes_count_as_they_are_fed():
     model = load(parse(text), memory=2**20)
     small, large = (model.rows_per_run({"x": normal(1, 1, s, s)}) for s in (16, 64))
     assert small == pytest.approx(16 * large, rel=0.2)
+    joined = "m (float[n, 1, h, w] x) => (float[n, k] y) { a = Flatten(x); y = Neg(a) }"
+    assert load(parse(joined), memory=2**20).rows_per_run({"x": normal(1, 1, 64, 64)}) == large
+
+
+def test_values_count_by_their_width():
+    text = "m ({kind}[n, 512] x) => ({kind}[n, 512] y) {{ a = Relu(x); y = Neg(a) }}"
+    narrow, single, double = (
+        load(parse(text.format(kind=kind)), memory=2**18).rows_per_run({"x": normal(1, 512)})
+        for kind in ("float16", "float", "double")
+    )
+    assert narrow == 2 * single == 4 * double
 
 
 def test_rows_of():
