@@ -133,6 +133,13 @@ class Emitter(Nesting):
         known = static_shape(x)
         return self.const(known, np.int64) if known is not None else self.Shape(x)
 
+    def size_along(self, x: Tensor, axis: int) -> Tensor:
+        """Return the size of an axis, at least 0, as an int64 scalar: a constant where it is known, else computed."""
+        known = x.shape[axis] if x.shape is not None else None
+        return (
+            self.const(known) if isinstance(known, int) else self.Squeeze(self.Shape(x, start=axis, end=axis + 1), [0])
+        )
+
     def zeros_like(self, x: Tensor) -> Any:
         """Return zeros of the dtype and shape of `x`."""
         return self.Expand(self.like(0, x), self.shape_of(x))

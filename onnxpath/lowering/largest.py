@@ -39,7 +39,7 @@ def _threshold_in_samples(op: Emitter, scores: Tensor, keep: Tensor) -> Tensor:
     row, going = (inner.add_input(op.name(n), kind, []) for n, kind in (("row", "int64"), ("going", "bool")))
     inner.add_output(going, op.name("goes_on"))
     inner.add_output(_row_threshold(inner, inner.Gather(scores, row, axis=0), keep), op.name("threshold"))
-    rows = op.Squeeze(op.Shape(scores, start=0, end=1), [0])
+    rows = op.size_along(scores, 0)
     (found,) = op.control("Loop", [rows, op.const(True)], [Variable("", scores.dtype, [scores.shape[0]])], body=inner)
     return _or_all(op, scores, keep, op.Unsqueeze(found, [1]))
 

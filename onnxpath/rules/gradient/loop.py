@@ -21,7 +21,7 @@ def loop(op, dy, y, M, cond, *v_initial, body):
     )
     steps = Steps(maker(y), body, list(v_initial), walked, 2, 1, slices, taken, [Along() for _ in y[count:]])
     scans = [t for t in y[count:] if t.name]
-    steps.trips = size_of(op, scans[0], 0) if scans else op.Size(remember(op, steps, body.inputs[0]))
+    steps.trips = op.size_along(scans[0], 0) if scans else op.Size(remember(op, steps, body.inputs[0]))
 
     by_state, by_slice, by_outside = back_through(op, steps, dy, wanted)
     found = {name: [grad] for name, grad in by_outside.items()}
@@ -55,7 +55,7 @@ def scan(
         [x for place, x in enumerate(outside.values(), start=len(inputs)) if op.wants(place)],
     )
     steps = Steps(maker(y), body, states, copy_body(body, outside), 0, 0, slices, taken, given)
-    steps.trips = size_of(op, slices[0], taken[0].axis)
+    steps.trips = op.size_along(slices[0], taken[0].axis)
     by_state, by_slice, by_outside = back_through(op, steps, dy, wanted)
     return (
         *(by_state.get(k, ZERO) for k in range(count)),
@@ -75,12 +75,6 @@ def along(tensors, axes, directions):
         Along(axis % len(t.shape) if axis < 0 else axis, bool(direction))
         for t, axis, direction in zip(tensors, axes, directions, strict=True)
     ]
-
-
-def size_of(op, x, axis):
-    """Return the size of an axis as an int64 scalar, a constant where it is known."""
-    known = x.shape[axis] if x.shape is not None else None
-    return op.const(known) if isinstance(known, int) else op.Squeeze(op.Shape(x, start=axis, end=axis + 1), [0])
 
 
 def peeled(body, outside):

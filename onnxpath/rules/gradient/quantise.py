@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from onnxpath.graph.ir import onnx_dtype, rank
 from onnxpath.lowering.cast import in_dtype
 from onnxpath.lowering.scatter import scatter_rows
@@ -58,8 +56,4 @@ def per_scale(op, grad, scale, axis, block_size):
 
 def blocks(op, x, axis, block_size):
     """Return which block each place along an axis of `x` is in, int64."""
-    size = x.shape[axis % rank(x)]
-    if isinstance(size, int):
-        return op.const(np.arange(size) // block_size)
-    axis %= rank(x)
-    return op.Div(op.Range(0, op.Squeeze(op.Shape(x, start=axis, end=axis + 1), [0]), 1), block_size)
+    return op.Div(op.Range(0, op.size_along(x, axis % rank(x)), 1), block_size)

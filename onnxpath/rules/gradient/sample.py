@@ -18,7 +18,7 @@ from onnxpath.rules.gradient.table import gradient
 
 def sizes_of(op, x):
     """Return the sizes behind rows and channels as scalars of the dtype of `x`."""
-    return [op.Cast(op.Squeeze(op.Shape(x, start=a, end=a + 1), [0]), to=onnx_dtype(x)) for a in range(2, rank(x))]
+    return [op.Cast(op.size_along(x, a), to=onnx_dtype(x)) for a in range(2, rank(x))]
 
 
 def inside(op, at, size):

@@ -70,17 +70,12 @@ def tensor_scatter(op, dy, y, past_cache, update, write_indices=None, *, axis=-2
         return dpast, None, ZERO
     n = rank(update)
     axis %= n
-    places = op.Range(0, op.Squeeze(op.Shape(update, start=axis, end=axis + 1), [0]), 1)
-    if write_indices is not None:
-        places = op.Add(op.Unsqueeze(write_indices, [1]), places)
+    places = op.Range(0, op.size_along(update, axis), 1)
+    # [rows or 1, places], with ones for the other axes.
+    places = op.Unsqueeze(places, [0]) if write_indices is None else op.Add(op.Unsqueeze(write_indices, [1]), places)
     if mode == "circular":
         places = op.Mod(places, op.Shape(past_cache, start=axis, end=axis + 1))
-    rows = 1 if write_indices is None else -1
-    column = (
-        op.Reshape(places, [rows, *(-1 if a == axis and rows == 1 else 1 for a in range(1, n))])
-        if rows == 1
-        else (op.Unsqueeze(places, [a for a in range(1, n) if a != axis]))
-    )
+    column = op.Unsqueeze(places, [a for a in range(1, n) if a != axis])
     return dpast, op.GatherElements(dy, op.Expand(column, op.shape_of(update)), axis=axis), ZERO
 
 

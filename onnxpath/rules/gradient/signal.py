@@ -50,12 +50,12 @@ def stft(op, signal, frame_step, window=None, frame_length=None, *, onesided=1):
     if frame_length is None and window is None:
         raise UnsupportedOperator("STFT needs a window or a frame_length")
     length = (
-        op.Squeeze(op.Shape(window), [0])
+        op.size_along(window, 0)
         if frame_length is None
         else op.Reshape(in_dtype(op, frame_length, TensorProto.INT64), [])
     )
     step = op.Reshape(in_dtype(op, frame_step, TensorProto.INT64), [])
-    total = op.Squeeze(op.Shape(signal, start=1, end=2), [0])
+    total = op.size_along(signal, 1)
     count = op.Add(op.Div(op.Sub(total, length), step), 1)
     starts = op.Mul(op.Range(0, count, 1), step)
     places = op.Add(op.Unsqueeze(starts, [1]), op.Range(0, length, 1))

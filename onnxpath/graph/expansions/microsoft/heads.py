@@ -66,7 +66,7 @@ def seen_before(op, q, k):
 
 def places(op, x):
     """Return 0, 1, ... for the sequence axis of x [N, heads, T, size], int64 [T]."""
-    return op.Range(op.const(0), op.Squeeze(op.Shape(x, start=2, end=3), [0]), op.const(1))
+    return op.Range(op.const(0), op.size_along(x, 2), op.const(1))
 
 
 def masked_places(op, mask, k, filter_value):
