@@ -82,7 +82,11 @@ def resolve_target(model: Model, target: Any, rows: int, output: str | None = No
         return Target(place, TARGET, np.full(rows, -1, np.int64))
     if isinstance(target, np.ndarray) and target.dtype.kind == "f":
         if target.ndim != len(shape) + 1 or len(target) != rows or not _fits(target.shape[1:], shape):
-            raise InputError(f"a cotangent needs the shape of '{place.name}', [{rows}, {shape}], not {target.shape}")
+            wanted = "×".join("any" if d is None else str(d) for d in (rows, *shape))
+            raise InputError(
+                f"a cotangent needs the shape of '{place.name}', {wanted}, and floats of shape {target.shape} were "
+                "given; targets are whole numbers"
+            )
         if not np.isfinite(target).all():
             raise InputError("the cotangent holds NaN or Inf, and so would the gradient")
         return Target(place, COTANGENT, target.astype(numpy_dtype(model.graph.tensor(place.name))))

@@ -93,7 +93,10 @@ WRONG = {
     "a list of fractions": ([0.0, 1.0, 2.0, 3.0], r"a target is an index"),
     "a word": ("cat", r"a target is an index"),
     "a truth": (True, r"a target is an index"),
-    "a cotangent of another shape": (np.ones((4, 3, 2)), r"a cotangent needs the shape of 'y'"),
+    "a cotangent of another shape": (
+        np.ones((4, 3, 2)),
+        r"needs the shape of 'y', 4×2×3, and floats of shape \(4, 3, 2\)",
+    ),
     "a cotangent without rows": (np.ones((2, 3)), r"a cotangent needs the shape of 'y'"),
     "a cotangent with NaN": (np.full((4, 2, 3), np.nan), r"cotangent.*NaN or Inf"),
     "mixed": ([(0, 1), 2, 3, 4], r"."),
