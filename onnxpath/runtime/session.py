@@ -147,7 +147,7 @@ class Session:
         """Return the value where this session runs."""
         if isinstance(value, ort.OrtValue):
             return value
-        return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value), self.provider, 0)
+        return ort.OrtValue.ortvalue_from_numpy(np.asarray(value, order="C"), self.provider, 0)
 
 
 def on_host(value: Value) -> Array:

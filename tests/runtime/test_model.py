@@ -231,6 +231,7 @@ def test_a_scalar_is_fed_to_every_run_and_explained_in_none(kind, n):
     assert model.sources == ["x"] and model.fixed_rows == (2 if n == "2" else None)
     found = onnxpath.attribute(model, {"x": x, "s": 3}, target=1, method="input-x-gradient")
     np.testing.assert_allclose(found.values[:, 1], 3 * x[:, 1] * (1 - np.tanh(x[:, 1]) ** 2), rtol=1e-5)
+    assert model.session("model", model.program).to_device(np.float32(3)).shape() == []
     ablated = onnxpath.attribute(model, {"x": x, "s": 3}, target=1, method="feature-ablation")
     np.testing.assert_allclose(ablated.values[:, 1], 3 * np.tanh(x[:, 1]), rtol=1e-5)
     with pytest.raises(UnknownName, match="no computed float tensor named 's'"):
