@@ -235,8 +235,8 @@ class Model(Shown):
     def feeds(self, x: Any) -> dict[str, Array]:
         """Return inputs by name, checked: names, dtypes, ranks, sizes, equal rows, no NaN or Inf.
 
-        x: an array for a model with one input, a list in input order, or a dict by name.
-        Raises InputError that lists everything that does not fit.
+        x: an array for a model with one input, a list in input order, or a dict by name; a scalar input is one for all
+        rows. Raises InputError that lists everything that does not fit.
         """
         return checked_feeds(self.graph.inputs, x)
 
