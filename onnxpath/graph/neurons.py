@@ -195,6 +195,8 @@ def _readout(graph: Graph, target: str) -> set[str]:
 def _layer(tensor: Tensor, op: str) -> NeuronLayer:
     node = tensor.inputs[0]
     low, high = _bounds(node) if op == "Clip" else (0.0, folded_relu(node) if op == FOLDED_RELU else None)
+    if op == "ThresholdedRelu":
+        low = min(0.0, float(node.attrs.get("alpha", 1.0)))  # below zero, what passes may be below zero too
     shape = tuple(d if isinstance(d, int) else None for d in (tensor.shape or [None, None])[1:])
     zero = op in (*RELU_FAMILY, FOLDED_RELU) and low == 0.0
     return NeuronLayer(tensor.name, op, shape, zero, high, _channel_axis(tensor))

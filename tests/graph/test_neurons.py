@@ -67,6 +67,12 @@ def test_what_is_no_activation(nodes):
     assert found(between_layers(nodes, c=0.5)) == []
 
 
+@pytest.mark.parametrize(("alpha", "has_zero"), [(0.5, True), (0.0, True), (-0.5, False)])
+def test_a_threshold_below_zero_lets_negative_values_pass(alpha, has_zero):
+    (layer,) = found(between_layers(f"a = ThresholdedRelu<alpha = {alpha}>(h)"))
+    assert layer.has_zero == has_zero
+
+
 @pytest.mark.parametrize(
     ("bounds", "has_zero", "saturation"),
     [("zero, six", True, 6.0), ("zero", True, None), ("minus, one", False, 1.0), (", six", False, 6.0)],
