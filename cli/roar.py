@@ -131,6 +131,7 @@ def _study(
     files: tuple[Path, Path, Path], how: tuple[Path | None, Path | None, str], **settings: Any
 ) -> tuple[Study, Preprocess]:
     """Load the model and read the examples; all that is wrong with them is said at once."""
+    from onnxpath.batch.found import check_apart
     from onnxpath.batch.labelled import read_labelled
     from onnxpath.batch.preprocess import Preprocess, load_preprocess
     from onnxpath.errors import all_of
@@ -139,10 +140,11 @@ def _study(
     from onnxpath.runtime.model import load
 
     (model, train, test), (preprocess, classes, providers) = files, how
-    loaded, chosen, names = all_of(
+    loaded, chosen, names, _ = all_of(
         lambda: load(model, providers),
         lambda: load_preprocess(preprocess) if preprocess else Preprocess(),
         lambda: read_classes(classes),
+        lambda: check_apart([train, test], settings["folder"]),
     )
     x, labels, found = read_labelled([train], loaded, chosen, names or None)
     # Folders of the test part are the classes that those of the training part are, also where one is missing.

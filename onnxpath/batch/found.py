@@ -7,6 +7,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from glob import glob, has_magic
 from itertools import takewhile
 from pathlib import Path
@@ -22,6 +23,8 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 ARRAY_SUFFIXES = (".npy", ".npz")
 TABLE_SUFFIXES = tuple(SEPARATORS)
 SUFFIXES = IMAGE_SUFFIXES + ARRAY_SUFFIXES + TABLE_SUFFIXES + (PARQUET,) + TEXT_SUFFIXES
+WRITTEN = (".npz", ".png", ".json", ".jsonl", ".csv")
+"""Suffixes of inputs that files of results have, too."""
 
 
 def find_files(paths: Sequence[Path], kinds: Sequence[str] = SUFFIXES) -> list[tuple[Path, Path]]:
@@ -49,6 +52,46 @@ def find_files(paths: Sequence[Path], kinds: Sequence[str] = SUFFIXES) -> list[t
     return list(unique.values())
 
 
+def check_apart(paths: Sequence[Path], out: Path) -> None:
+    """Refuse a folder for results where the next run would find them among its inputs.
+
+    paths: as `find_files` takes them; out: need not exist. Raises InputError that names every folder and pattern which
+    is searched there. Files and manifests name their inputs, so results may lie beside those.
+    """
+    if told := [f"{'pattern' if has_magic(str(p)) else 'folder'} '{p}'" for p in map(Path, paths) if _finds(p, out)]:
+        raise InputError(
+            f"results cannot go to '{out}': inputs are searched there, by {', '.join(told)}, and the next run would "
+            "read results as inputs; choose a folder elsewhere with -o"
+        )
+
+
+def _finds(path: Path, out: Path) -> bool:
+    """Return whether what is written into a folder would be found as an input."""
+    pattern = () if path.exists() else path.parts[len(_root(path).parts) :]
+    root = _root(path) if pattern else path
+    if not root.is_dir() or not out.resolve().is_relative_to(root.resolve()):
+        return False
+    folders = out.resolve().relative_to(root.resolve()).parts
+    return not any(map(_hidden, folders)) and (not pattern or _reaches(pattern, folders))
+
+
+def _reaches(pattern: Sequence[str], folders: Sequence[str]) -> bool:
+    """Return whether a pattern may match a file of results in a folder, or in one below it; both by their parts."""
+    *above, name = pattern
+    suffix = Path(name).suffix
+    if suffix and not has_magic(suffix) and suffix.lower() not in WRITTEN:
+        return False
+    any_depth = "**" in above
+    above = above[: above.index("**")] if any_depth else above
+    deep = any_depth or len(above) >= len(folders)
+    return deep and all(map(has_magic, above[len(folders) :])) and all(map(fnmatchcase, folders, above))
+
+
+def _root(pattern: Path) -> Path:
+    """Return the folder that a pattern starts from."""
+    return Path(*takewhile(lambda part: not has_magic(part), pattern.parts))
+
+
 def _files_of(path: Path, kinds: Sequence[str]) -> tuple[Path, list[Path]]:
     """Return the folder that names start from, and the files: of a folder or pattern, those of the kinds."""
     if path.is_file():
@@ -58,10 +101,9 @@ def _files_of(path: Path, kinds: Sequence[str]) -> tuple[Path, list[Path]]:
         return path.parent, [path]
     if path.exists() or not has_magic(str(path)):
         return path, _walk(path, kinds)
-    root = Path(*takewhile(lambda part: not has_magic(part), path.parts))
     matched = [Path(name) for name in glob(str(path), recursive=True)]
     files = [file for file in matched if file.is_file() and file.suffix.lower() in kinds]
-    return root, sorted(files, key=lambda file: _natural(file.as_posix()))
+    return _root(path), sorted(files, key=lambda file: _natural(file.as_posix()))
 
 
 def _walk(folder: Path, kinds: Sequence[str]) -> list[Path]:

@@ -1,6 +1,7 @@
 """Options and paths that cannot be used: told before any work starts, all at once."""
 
 import os
+import shutil
 
 import pytest
 
@@ -174,3 +175,14 @@ def test_a_precision_that_there_is_not(tmp_path, no_work, verb):
         tmp_path, verb, ONE_IMAGE, "--precision", "half", *(["--method", "gradient"] if verb != "pathway" else [])
     )
     assert "no precision named 'half'" in text and "known: float32, tf32" in text
+
+
+@pytest.mark.parametrize("verb", [*IMAGE_VERBS, "evaluate", "compare", "roar"])
+@pytest.mark.parametrize("below", ["", "out"])
+def test_results_in_a_searched_folder(tmp_path, no_work, verb, below):
+    place = tmp_path / "in" / "7"
+    place.mkdir(parents=True)
+    shutil.copy(ONE_IMAGE, place)
+    words = {"compare": [CNN, CNN, tmp_path / "in"], "roar": [CNN, ONE_IMAGE, tmp_path / "in"]}
+    told = refused(tmp_path / "in" / below, verb, *words.get(verb, [CNN, tmp_path / "in"]), "--preprocess", PREPROCESS)
+    assert f"results cannot go to '{tmp_path / 'in' / below}'" in told and f"by folder '{tmp_path / 'in'}'" in told

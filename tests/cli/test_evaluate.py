@@ -91,10 +91,11 @@ def test_boxes_and_masks(tmp_path):
 
 
 def test_inputs_that_cannot_be_read_are_listed(tmp_path):
+    (tmp_path / "in").mkdir()
     for index in range(3):
-        np.save(tmp_path / f"{index}.npy", sample_images()[index])
-    (tmp_path / "3.npy").write_bytes(b"no array")
-    done = run("evaluate", CNN, tmp_path, *FAST, "-o", tmp_path / "out", "--json")
+        np.save(tmp_path / "in" / f"{index}.npy", sample_images()[index])
+    (tmp_path / "in" / "3.npy").write_bytes(b"no array")
+    done = run("evaluate", CNN, tmp_path / "in", *FAST, "-o", tmp_path / "out", "--json")
     assert done.code == 1 and done.json["rows"] == 3 and done.json["failed"] == 1 and "3.npy" in done.err
 
 

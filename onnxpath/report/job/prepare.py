@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxpath.batch.fit import wanted_inputs
+from onnxpath.batch.found import check_apart
 from onnxpath.batch.inputs import InputItem, find_files, find_inputs, is_picture
 from onnxpath.batch.preprocess import Preprocess, load_preprocess
 from onnxpath.batch.tokenizer import load_tokenizer
@@ -63,6 +64,7 @@ def prepare(
         options,
         lambda: find_files(inputs),
         lambda: check_writable(out),
+        lambda: check_apart(inputs, out),
     )
     all_of(lambda: wanted_inputs(loaded), lambda: fits(loaded), loaded.require_kernels)
     wanted = wanted_inputs(loaded)
