@@ -169,10 +169,14 @@ def _write_netron(
 
 
 def _line(row: dict[str, Any]) -> str:
+    from onnxpath.pathway.pathway import relative_change
+    from onnxpath.report.template import percent
+
     state = "kept" if row["kept"] else f"LOST (now {row['masked_prediction']['name']})"
     answer = f"prediction {row['prediction']['name']} {state}"
-    if row["margin"] is None:  # one entry in a row is its largest, whatever its value
-        answer = f"{row['logit']:.4g}, with the pathway alone {row['masked_logit']:.4g}"
+    if row["kept"] is None:
+        whole, alone = row["logit"], row["masked_logit"]
+        answer = f"{whole:.4g}, with the pathway alone {alone:.4g} ({percent(relative_change(whole, alone))})"
     return f"{row['input']}: {answer}, density {row['density']:.4f} -> {row['file']}"
 
 

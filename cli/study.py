@@ -63,10 +63,12 @@ def told(analyses: Mapping[str, Any]) -> Iterator[str]:
 
 def _layers(result: Any) -> Iterator[str]:
     for s in result.selectors:
-        yield (
-            f"{s.selector}: predictions kept {_pct(s.kept_prediction)}, density {_pct(s.density)}, "
-            f"dead {_pct(s.dead)}, target softmax {_pct(s.softmax)}"
-        )
+        told = f"density {_pct(s.density)}, dead {_pct(s.dead)}"
+        if s.kept_prediction is None:
+            yield f"{s.selector}: change of the output {_pct(s.change)}, {told}"
+        else:
+            kept, softmax = _pct(s.kept_prediction), _pct(s.softmax)
+            yield f"{s.selector}: predictions kept {kept}, {told}, target softmax {softmax}"
 
 
 def _overlap(result: Any) -> Iterator[str]:

@@ -53,13 +53,14 @@ class Readings:
     """What a network says about one row: the largest entry, and logit, softmax and margin of the target.
 
     softmax and margin (target's logit minus the largest other) are None where the output has one entry or a cotangent
-    was given.
+    was given. entries: of the row, None in files written before they were counted.
     """
 
     prediction: int
     logit: float
     softmax: float | None
     margin: float | None
+    entries: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,9 +92,16 @@ class Pathway(Shown):
         return sum(c.kept for c in self.layers) / max(1, sum(c.neurons for c in self.layers))
 
     @property
-    def kept_prediction(self) -> bool:
-        """True where the masked network's largest entry is the original's."""
+    def kept_prediction(self) -> bool | None:
+        """Whether the masked network's largest entry is the original's; None where a row is one entry: see `change`."""
+        if self.original.margin is None and self.original.entries in (None, 1):
+            return None
         return self.original.prediction == self.masked.prediction
+
+    @property
+    def change(self) -> float | None:
+        """Change of the explained output without the other neurons, relative to its size; None where it is 0."""
+        return relative_change(self.original.logit, self.masked.logit)
 
     @property
     def margin(self) -> float | None:
@@ -169,12 +177,18 @@ class Pathway(Shown):
         )
 
 
+def relative_change(whole: float, alone: float) -> float | None:
+    """Return (alone - whole) / |whole|, None where `whole` is 0."""
+    return (alone - whole) / abs(whole) if whole else None
+
+
 def read_logits(logits: Array, target: int, score: float) -> Readings:
     """Return the readings of one row; logits: the row, score: the explained scalar, target: -1 under a cotangent."""
     flat = logits.reshape(-1).astype(np.float64)
     prediction = int(flat.argmax())
     if target < 0 or flat.size < 2:
-        return Readings(prediction, score, None, None)
+        return Readings(prediction, score, None, None, flat.size)
     shifted = np.exp(flat - flat.max())
     logit, flat[target] = flat[target], -np.inf
-    return Readings(prediction, score, float(shifted[target] / shifted.sum()), float(logit - flat.max()))
+    softmax, margin = float(shifted[target] / shifted.sum()), float(logit - flat.max())
+    return Readings(prediction, score, softmax, margin, flat.size)

@@ -22,7 +22,7 @@ from onnxpath.runtime.model import Model
 
 TOP = 5
 PACKAGES = ("onnxpath", "onnx", "onnxruntime-gpu", "onnxruntime", "onnx-graphsurgeon", "numpy")
-SINGLE_ENTRY = "the output has one entry: softmax and margin do not apply"
+SINGLE_ENTRY = "the output has one entry: softmax, margin and kept predictions do not apply"
 
 
 def class_ref(index: int, names: Sequence[str]) -> data.ClassRef:
@@ -153,8 +153,9 @@ def item_warnings(pathway: Pathway | None, logits: NDArray[Any]) -> list[str]:
         found.append(f"the output is {sizes}: entries of the flattened row are explained, without names and softmax")
     if pathway is None:
         return found
-    if not pathway.kept_prediction:
-        found.append("the masked network predicts another class: this pathway does not carry the prediction")
+    if pathway.kept_prediction is False:
+        other = "predicts another class" if are_classes(logits) else "has another largest entry"
+        found.append(f"the masked network {other}: this pathway does not carry the prediction")
     if pathway.sparsity is not None and pathway.density < (1 - pathway.sparsity) * 0.99:
         found.append(
             f"density {pathway.density:.1%} is below the {1 - pathway.sparsity:.1%} asked for: "

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpath.pathway.pathway import relative_change
 from onnxpath.report.balance import Conservation
 from onnxpath.report.class_overlap import ClassOverlap
 from onnxpath.report.figures import Figures
@@ -145,8 +146,8 @@ class PathwayFacts:
 
     sparsity: asked for, None of a selector that takes none; density: kept, pooled over all layers; base_sparsity:
     inactive; dead_fraction: of the kept ones, inactive (both None where an activation has no exact zero). logit,
-    softmax: of the target, whole network; masked_*: pathway only. kept: whether the prediction is the same. margin:
-    target logit minus the highest other one, both masked.
+    softmax: of the target, whole network; masked_*: pathway only. kept: whether the prediction is the same, None where
+    the output has one entry. margin: target logit minus the highest other one, both masked.
     """
 
     selector: str
@@ -156,13 +157,18 @@ class PathwayFacts:
     masked_logit: float
     prediction: ClassRef
     masked_prediction: ClassRef
-    kept: bool
+    kept: bool | None
     base_sparsity: float | None = None
     dead_fraction: float | None = None
     softmax: float | None = None
     masked_softmax: float | None = None
     margin: float | None = None
     layers: list[LayerCount] = field(default_factory=list)
+
+    @property
+    def change(self) -> float | None:
+        """Relative change of the target's logit by the pathway alone; None where it is 0."""
+        return relative_change(self.logit, self.masked_logit)
 
 
 @dataclass

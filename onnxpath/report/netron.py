@@ -49,8 +49,12 @@ Named = tuple[str, float | None, bool]
 def _of_model(rates: Sequence[SelectorRates]) -> list[Named]:
     told: list[Named] = [("inputs", rates[0].inputs, False)]
     for r in rates:
-        told += [(f"density by {r.selector}", r.density, True), (f"kept by {r.selector}", r.kept_prediction, True)]
-    return told
+        told += [
+            (f"density by {r.selector}", r.density, True),
+            (f"kept by {r.selector}", r.kept_prediction, True),
+            (f"change of the output by {r.selector}", r.change, True),
+        ]
+    return [entry for entry in told if entry[1] is not None]
 
 
 def _contribution(layer: str, contributions: Sequence[Mapping[str, float]]) -> list[Named]:

@@ -16,6 +16,16 @@ def correct(item: Item) -> bool | None:
     return item.predictions[0].index == item.label.index
 
 
+def outputs(item: Item) -> tuple[float, float] | None:
+    """The output of the whole network and of the pathway alone, where it has one entry, so that no class can change."""
+    return (item.pathway.logit, item.pathway.masked_logit) if item.pathway and item.pathway.kept is None else None
+
+
+def moved(item: Item) -> float | None:
+    """How far the output moves with the pathway alone, where it has one entry."""
+    return abs(found[1] - found[0]) if (found := outputs(item)) else None
+
+
 def _of_pathway(name: str) -> Callable[[Item], Any]:
     return lambda item: getattr(item.pathway, name) if item.pathway else None
 
@@ -23,5 +33,9 @@ def _of_pathway(name: str) -> Callable[[Item], Any]:
 QUANTITIES: dict[str, Callable[[Item], float | None]] = {
     "confidence": lambda item: item.predictions[0].softmax if item.predictions else None,
     **{name: _of_pathway(name) for name in ("kept", "density", "base_sparsity", "dead_fraction", "margin")},
+    "output": lambda item: found[0] if (found := outputs(item)) else None,
+    "output_alone": lambda item: found[1] if (found := outputs(item)) else None,
+    "output_size": lambda item: abs(found[0]) if (found := outputs(item)) else None,
+    "moved": moved,
 }
 """Quantity -> its value for an input, None where it has none."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from onnxpath.report.quantities import QUANTITIES, correct
+from onnxpath.report.quantities import QUANTITIES, correct, moved
 
 if TYPE_CHECKING:
     from onnxpath.report.data import Item
@@ -60,7 +60,7 @@ def _density(item: Item, seconds: float | None) -> float | None:
 
 
 def _changed(item: Item, seconds: float | None) -> float | None:
-    return item.pathway.softmax if item.pathway and not item.pathway.kept else None
+    return item.pathway.softmax if item.pathway and item.pathway.kept is False else None
 
 
 KINDS: dict[str, Kind] = {
@@ -69,6 +69,7 @@ KINDS: dict[str, Kind] = {
     "unsure": Kind("Least confident", "confidence", lambda item, _: QUANTITIES["confidence"](item), False),
     "changed": Kind("Prediction changed by the pathway", "softmax of the target in the whole network", _changed, True),
     "margin": Kind("Barely kept by the pathway", "margin with the pathway alone", _kept_margin, False, "num"),
+    "moved": Kind("Moved most by the pathway", "change of the output", lambda item, _: moved(item), True, "num"),
     "dense": Kind("Densest pathways", "density", _density, True, far="density"),
     "sparse": Kind("Sparsest pathways", "density", _density, False, far="density"),
     "slow": Kind("Slowest", "time", lambda _, seconds: seconds, True, "ms"),

@@ -18,7 +18,9 @@ class Summary:
 
     accuracy_low, accuracy_high: its 95 % interval (Wilson); calibration_error: mean distance of confidence and
     accuracy; overconfidence: mean confidence minus accuracy; classes: with a label or a prediction, in order;
-    confusions: most frequent first; reliability: by confidence.
+    confusions: most frequent first; reliability: by confidence. Where the output has one entry no prediction can
+    change, and instead of kept there are mean_output, mean_output_alone: of the whole network and of the pathways
+    alone, and output_change: the mean distance of both over the mean size of the output.
     """
 
     inputs: int
@@ -28,7 +30,7 @@ class Summary:
     correct: int
     accuracy: float | None
     pathways: int
-    kept: int
+    kept: int | None
     kept_fraction: float | None
     sparsity: float | None
     mean_density: float | None
@@ -45,6 +47,9 @@ class Summary:
     classes: list[ClassAccuracy] = field(default_factory=list)
     confusions: list[Confused] = field(default_factory=list)
     reliability: list[Reliability] = field(default_factory=list)
+    mean_output: float | None = None
+    mean_output_alone: float | None = None
+    output_change: float | None = None
 
 
 def summarise(report: Report) -> Summary:
@@ -53,6 +58,7 @@ def summarise(report: Report) -> Summary:
     confusion, calibration, kept = figures.confusion, figures.calibration, spreads["kept"]
     right = interval(confusion.correct, confusion.inputs)
     held = interval(int(kept.total), kept.count)
+    size = spreads["output_size"].total or None
     return Summary(
         inputs=figures.count + len(report.failures),
         explained=figures.count,
@@ -60,8 +66,8 @@ def summarise(report: Report) -> Summary:
         labelled=confusion.inputs,
         correct=confusion.correct,
         accuracy=confusion.correct / confusion.inputs if confusion.inputs else None,
-        pathways=kept.count,
-        kept=int(kept.total),
+        pathways=spreads["density"].count,
+        kept=int(kept.total) if kept.count else None,
         kept_fraction=kept.mean,
         sparsity=report.run.sparsity,
         mean_density=spreads["density"].mean,
@@ -78,4 +84,7 @@ def summarise(report: Report) -> Summary:
         classes=confusion.classes(),
         confusions=confusion.confused(MOST_CONFUSED),
         reliability=calibration.bins(),
+        mean_output=spreads["output"].mean,
+        mean_output_alone=spreads["output_alone"].mean,
+        output_change=size and spreads["moved"].total / size,
     )

@@ -42,16 +42,17 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Format a fraction as a percentage; None is n/a, and what is neither 0 nor 1 never reads as 0 or 100."""
+    """Format a fraction as a percentage; None is n/a, and what is neither 0 nor ±1 never reads as 0 or ±100."""
     if value is None:
         return "n/a"
-    least = 10.0**-digits
-    if 0 < value < least / 200:
-        return f"<{least / 2:g} %"
-    if 1 - least / 200 < value < 1:
-        return f">{100 - least / 2:g} %"
-    text = f"{value * 100:.{digits}f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
+    size, least = abs(value), 10.0**-digits
+    below, above, sign = ("<", ">", "") if value >= 0 else (">", "<", "−")
+    if 0 < size < least / 200:
+        return f"{below}{sign}{least / 2:g} %"
+    if 1 - least / 200 < size < 1:
+        return f"{above}{sign}{100 - least / 2:g} %"
+    text = f"{size * 100:.{digits}f}"
+    return sign + (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
 
 
 def count(value: int | None) -> str:

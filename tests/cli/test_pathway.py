@@ -59,7 +59,15 @@ def test_an_output_of_one_entry_is_told_by_its_values(tmp_path):
     out = ("-o", tmp_path / "out")
     (row,) = run("pathway", tmp_path / "m.onnx", tmp_path / "x.npy", *out, "--json").json["results"]
     text = run("pathway", tmp_path / "m.onnx", tmp_path / "x.npy", *out).out
-    assert f"x.npy[0]: {row['logit']:.4g}, with the pathway alone {row['masked_logit']:.4g}, density" in text
+    assert row["kept"] is None
+    change = (row["masked_logit"] - row["logit"]) / abs(row["logit"]) * 100
+    told = f"x.npy[0]: {row['logit']:.4g}, with the pathway alone {row['masked_logit']:.4g} ("
+    assert told in text and f"{change:.1f}".removesuffix(".0").replace("-", "−") + " %)" in text
+    assert "predict" not in text
+    lines = run("pathway", tmp_path / "m.onnx", tmp_path / "x.npy", "--analysis", "layers", *out).out
+    page = (tmp_path / "out" / "pathways.html").read_text("utf-8")
+    assert f"neuron-mct: change of the output {abs(change):.1f}".removesuffix(".0") in lines
+    assert "predictions kept" not in lines + page and "Target softmax" not in page and "Change of the output" in page
 
 
 def test_an_analysis_of_one_input(tmp_path):

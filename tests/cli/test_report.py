@@ -187,12 +187,25 @@ def test_vectors_into_a_perceptron(tmp_path):
 
 def test_regression_with_one_output(tmp_path):
     onnx.save(mlp(widths=(6, 8, 5, 1)), tmp_path / "m.onnx")
-    np.save(tmp_path / "x.npy", np.ones((2, 6), np.float32))
+    x = np.random.default_rng(1).normal(size=(20, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
     data = make(tmp_path / "out", tmp_path / "m.onnx", tmp_path / "x.npy")
+    whole = run_model(tmp_path / "m.onnx", {"x": x})["y"][:, 0]
+    alone = np.array([item["pathway"]["masked_logit"] for item in data["items"]])
+    for item, y in zip(data["items"], whole, strict=True):
+        assert item["pathway"]["kept"] is None and item["pathway"]["logit"] == pytest.approx(y, abs=1e-5)
+    summary = data["summary"]
+    assert summary["pathways"] == 20 and {summary[f"kept{end}"] for end in ("", "_fraction", "_low", "_high")} == {None}
+    assert summary["mean_output"] == pytest.approx(whole.mean(), abs=1e-5)
+    change = np.abs(alone - whole).sum() / np.abs(whole).sum()
+    assert summary["output_change"] == pytest.approx(change, abs=1e-5) and change > 0.01
+    page = (tmp_path / "out" / "report.html").read_text("utf-8").split("<form")[0]
+    assert f"<b>{100 * change:.1f}".removesuffix(".0") + " %</b> change of the output" in page
+    assert "rediction kept" not in page and "redictions kept" not in page and "relative change" not in page
     item = data["items"][0]
     assert len(item["predictions"]) == 1 and item["predictions"][0]["softmax"] is None
     assert item["pathway"]["softmax"] is None and item["pathway"]["margin"] is None
-    assert "the output has one entry: softmax and margin do not apply" in item["warnings"]
+    assert "the output has one entry: softmax, margin and kept predictions do not apply" in item["warnings"]
 
 
 def test_an_output_of_higher_rank_has_entries_and_no_classes(tmp_path):

@@ -40,6 +40,10 @@ function listPredictions(logits) {
     const item = document.createElement("li");
     const bold = document.createElement("b");
     bold.textContent = name(index);
+    if (logits.length === 1) {
+      item.append(bold, ` ${logits[0].toFixed(2)}`);
+      return item;
+    }
     const meter = document.createElement("meter");
     meter.value = shares[index];
     meter.setAttribute("aria-label", `softmax ${shares[index].toFixed(3)}`);
@@ -64,7 +68,9 @@ function sayPathway(values, logits) {
   const share = (100 * values.density.data[0]).toFixed(1);
   $("pathway").textContent =
     `${share} % of the neurons are kept. ` +
-    (first === kept
+    (logits.length === 1
+      ? `They alone say ${masked[0].toFixed(2)} instead of ${logits[0].toFixed(2)}.`
+      : first === kept
       ? `They alone still say ${name(kept)} (logit ${masked[first].toFixed(2)}).`
       : `They alone say ${name(kept)} instead of ${name(first)}.`);
 }

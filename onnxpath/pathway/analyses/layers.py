@@ -30,18 +30,21 @@ class LayerRates:
 class SelectorRates:
     """One selector: means over all inputs of the pooled fractions and of what the masked network answers.
 
-    softmax_kept: the target's softmax in the masked network over that in the whole one; rest as in `Pathway`.
+    softmax_kept: the target's softmax in the masked network over that in the whole one; kept_prediction: the fraction,
+    None where an output has one entry, and change there: the mean distance of both networks' outputs over the mean size
+    of the output (None elsewhere); rest as in `Pathway`.
     """
 
     selector: str
     inputs: int
-    kept_prediction: float
+    kept_prediction: float | None
     density: float
     dead: float | None
     base_sparsity: float | None
     softmax: float | None
     softmax_kept: float | None
     margin: float | None
+    change: float | None
     layers: tuple[LayerRates, ...]
 
 
@@ -66,13 +69,14 @@ def _rates(selector: str, pathways: Sequence[Pathway]) -> SelectorRates:
     return SelectorRates(
         selector=selector,
         inputs=len(pathways),
-        kept_prediction=sum(p.kept_prediction for p in pathways) / len(pathways),
+        kept_prediction=mean([p.kept_prediction for p in pathways]),
         density=sum(p.density for p in pathways) / len(pathways),
         dead=mean([p.dead_fraction for p in pathways]),
         base_sparsity=mean([p.base_sparsity for p in pathways]),
         softmax=mean([p.masked.softmax for p in pathways]),
         softmax_kept=mean([_softmax_kept(p) for p in pathways]),
         margin=mean([p.margin for p in pathways]),
+        change=_change([p for p in pathways if p.kept_prediction is None]),
         layers=tuple(_layer(pathways, index) for index in range(len(pathways[0].layers))),
     )
 
@@ -80,6 +84,11 @@ def _rates(selector: str, pathways: Sequence[Pathway]) -> SelectorRates:
 def _softmax_kept(pathway: Pathway) -> float | None:
     whole, masked = pathway.original.softmax, pathway.masked.softmax
     return None if whole is None or masked is None else ratio(masked, whole)
+
+
+def _change(pathways: Sequence[Pathway]) -> float | None:
+    moved = sum(abs(p.masked.logit - p.original.logit) for p in pathways)
+    return ratio(moved, sum(abs(p.original.logit) for p in pathways))
 
 
 def _layer(pathways: Sequence[Pathway], index: int) -> LayerRates:

@@ -27,7 +27,7 @@ def _tile(number: int, item: Item) -> dict[str, Any]:
         "name": item.name,
         "class": item.predictions[0].name if item.predictions else "",
         "wrong": item.correct is False,
-        "changed": item.pathway is not None and not item.pathway.kept,
+        "changed": item.pathway is not None and item.pathway.kept is False,
         "warned": bool(item.warnings),
         "size": size_of(item),
         "picture": shown_name(number) if item.shown is not None else None,

@@ -20,6 +20,8 @@ def layers(study: Study) -> str:
     return render_template(
         "layers.html",
         selectors=[(s, _chart(s)) for s in result.selectors],
+        kept_predictions=any(s.kept_prediction is not None for s in result.selectors),
+        changes=any(s.change is not None for s in result.selectors),
         kept=heat_map(rows, names, [[rate.kept for rate in rates] for rates in by_layer]),
         dead=heat_map(rows, names, dead, top=1.0) if any(v is not None for row in dead for v in row) else None,
     )

@@ -10,4 +10,6 @@ from onnxpath.report.template import render_template
 @section("legend", "How to read this page", order=30)
 def legend(report: Report) -> str:
     """Definitions of the quantities and of the colours."""
-    return render_template("legend.html", levels=map_levels(report), fine=FINE, coarse=COARSE)
+    spreads = report.figures.spreads
+    changes = spreads["output"].count > 0 and not spreads["kept"].count
+    return render_template("legend.html", levels=map_levels(report), fine=FINE, coarse=COARSE, changes=changes)

@@ -8,6 +8,8 @@ from onnxpath.report.template import render_template
 
 CHARTS = {
     "confidence": ("Confidence", "softmax of the first prediction", (0.0, 1.0)),
+    "output": ("Output", "whole network", (None, None)),
+    "output_alone": ("Output", "pathway only", (None, None)),
     "density": ("Density", "fraction of neurons kept", (None, None)),
     "base_sparsity": ("Base sparsity", "fraction of neurons that are inactive", (None, None)),
     "dead_fraction": ("Dead fraction", "inactive among the kept neurons", (None, None)),
