@@ -98,6 +98,7 @@ def evaluate(
     """
     from onnxpath.batch.boxes import read_boxes
     from onnxpath.batch.fit import check_attribution
+    from onnxpath.batch.labels import check_labels, classes_of
     from onnxpath.errors import all_of
     from onnxpath.evaluation.plan import check_located, plan
     from onnxpath.report.evaluation.page import write_evaluation
@@ -132,6 +133,7 @@ def evaluate(
     kept, x, failures = _read(job)
     if not kept:
         leave(job, failures)
+    check_labels([item for _, item in kept if isinstance(item.label, int)], classes_of(job.model, output, ()))
     subject = _subject(job, kept, x, target, output, seed)
     if correct_only:
         subject = _correct(subject, kept)

@@ -18,6 +18,7 @@ from onnxpath.batch.loaded import (
     Loaded,
     Shape,
     Wanted,
+    as_label,
     cast,
     fits,
     is_index,
@@ -129,11 +130,8 @@ def read_input(item: InputItem, preprocess: Preprocess, wanted: Wanted) -> tuple
 
 
 def _labelled(item: InputItem, label: str | int | None) -> InputItem:
-    """Return an item with the class that its record names: an index, or a name as a sub-folder has."""
-    if label is None:
-        return item
-    text = str(label)
-    return replace(item, label=int(text)) if is_index(text) else replace(item, folder=text)
+    """Return an item with the class that its record says."""
+    return item if label is None else replace(item, label=as_label(str(label)))
 
 
 def read_item(
@@ -168,21 +166,24 @@ def read_item(
 def label_of(item: InputItem, class_names: Sequence[str] | None) -> tuple[int | None, str] | None:
     """Return (class index, class name) of an input's known label, or None where it has none.
 
-    The label is the one in the .npz, otherwise the sub-folder: a class name (any case), or a class index.
-    class_names: names by index, or None. A folder that is no class gives None.
+    The label is what the .npz or the record says, otherwise the sub-folder: a class name (any case), or a class index.
+    class_names: names by index, or None. A name in a record that is no class has no index; a folder that is none gives
+    None.
     """
     names = list(class_names if class_names is not None else item.classes or ())
-    if item.label is not None:
+    if isinstance(item.label, int):
         return item.label, names[item.label] if 0 <= item.label < len(names) else str(item.label)
-    if item.folder is None:
+    name = item.folder if item.label is None else item.label
+    if name is None:
         return None
-    folded = [name.casefold() for name in names]
-    if item.folder.casefold() in folded:
-        index = folded.index(item.folder.casefold())
+    folded = [known.casefold() for known in names]
+    if name.casefold() in folded:
+        index = folded.index(name.casefold())
         return index, names[index]
-    if is_index(item.folder) and (not names or int(item.folder) < len(names)):
-        index = int(item.folder)
-        return index, names[index] if names else item.folder
+    if item.label is not None:
+        return None, name
+    if is_index(name) and (not names or int(name) < len(names)):
+        return int(name), names[int(name)] if names else name
     return None
 
 

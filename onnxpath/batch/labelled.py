@@ -58,8 +58,9 @@ def read_labelled(
 def _names(items: Sequence[InputItem]) -> list[str] | None:
     if items[0].classes is not None:
         return list(items[0].classes)
-    folders = sorted({item.folder for item in items if item.label is None and item.folder is not None})
-    return folders if any(not folder.isdecimal() for folder in folders) else None
+    said = (item.folder if item.label is None else item.label for item in items)
+    names = sorted({name for name in said if isinstance(name, str)})
+    return names if any(not name.isdecimal() for name in names) else None
 
 
 def _listed(what: str, lines: Sequence[str]) -> str:

@@ -23,15 +23,15 @@ class InputItem:
     """One input of a run: an image file, one row of an array file or table, or one text.
 
     name: unique in the run ("cats/7.png", "test.npz[12]"). row: index in a file of several rows, otherwise None.
-    folder: name of the sub-folder that a file lay in, which often is its class, or the class that a record names.
-    label, classes: from an .npz or a record, or None. target: entry to explain, where a manifest says so.
+    folder: name of the sub-folder that a file lay in, which often is its class. label: the class that an .npz or a
+    record says, by index or name, or None. classes: from an .npz. target: entry to explain, where a manifest says so.
     """
 
     name: str
     path: Path
     row: int | None = None
     folder: str | None = None
-    label: int | None = None
+    label: int | str | None = None
     classes: tuple[str, ...] | None = None
     target: int | None = None
 
@@ -118,3 +118,8 @@ def cast(array: NDArray[Any], dtype: np.dtype[Any], what: str, input_name: str, 
 def is_index(text: str) -> bool:
     """Return whether a text is a whole number that an index can be."""
     return text.isdecimal() and len(text) < 19
+
+
+def as_label(text: str) -> int | str:
+    """Return the class that a record says: an index, or a name."""
+    return int(text) if is_index(text) else text

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from onnxpath.batch.loaded import InputItem, is_index
+from onnxpath.batch.loaded import InputItem, as_label, is_index
 from onnxpath.batch.rowgroups import PARQUET, open_groups
 from onnxpath.errors import InputError
 
@@ -31,10 +31,7 @@ class Entry:
     def noted(self, item: InputItem) -> InputItem:
         """Return an item of this file with what the manifest says of it."""
         made = item if self.target is None else replace(item, target=self.target)
-        if self.label is None:
-            return made
-        text = str(self.label)
-        return replace(made, label=int(text)) if is_index(text) else replace(made, folder=text, label=None)
+        return made if self.label is None else replace(made, label=as_label(str(self.label)))
 
 
 def is_manifest(path: Path) -> bool:

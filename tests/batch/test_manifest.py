@@ -38,7 +38,7 @@ def test_what_a_manifest_says(folder, name, text):
     (folder / name).write_text(text, encoding="utf-8-sig")
     items = find_inputs([folder / name], 4)
     assert [(i.name, i.label, i.target) for i in items] == [
-        ("b/1.png", None, None),
+        ("b/1.png", "dog", None),
         ("0.png", 3, 7),
         ("2.png", None, 0),
     ]

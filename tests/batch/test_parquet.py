@@ -97,7 +97,7 @@ def test_rows_of_numbers_are_those_of_a_csv(tmp_path, perceptron, kind):
     assert [label_of(item, ["cat", "Dog"]) for item, _ in found] == [
         label_of(item, ["cat", "Dog"]) for item, _ in plain
     ]
-    assert path.stat().st_size and found[0][0].folder == "dog" and found[1][0].label == 3
+    assert path.stat().st_size and found[0][0].label == "dog" and found[1][0].label == 3
 
 
 def test_a_manifest_is_that_of_a_csv(tmp_path):

@@ -5,22 +5,10 @@ import shutil
 
 import pytest
 
-from onnxpath.runtime.session import Session
 from tests.cli.program import CNN, IMAGES, ONE_IMAGE, PREPROCESS, refused, run, tree
 
 IMAGE_VERBS = ["activations", "explain", "pathway", "report", "radius", "decode"]
 EVERY_IMAGE_VERB = pytest.mark.parametrize("verb", IMAGE_VERBS)
-
-
-@pytest.fixture
-def no_work(monkeypatch):
-    """Fail the test where a model is run."""
-
-    def work(*arguments, **named):
-        raise AssertionError("a model was run though the command cannot be carried out")
-
-    monkeypatch.setattr(Session, "run", work)
-    monkeypatch.setattr(Session, "run_on_device", work)
 
 
 def refuse(folder, verb, inputs=IMAGES, *options):

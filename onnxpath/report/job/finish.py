@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 import onnxpath.progress as progress
+from onnxpath.batch.labels import Unmatched, classes_of
 from onnxpath.files import printable
 from onnxpath.report import build, data
 from onnxpath.report.class_overlap import class_overlap
@@ -43,7 +44,8 @@ def finish(
 ) -> Reported:
     """Write page and data from what is in the folder."""
     figures, failures, shown = Figures(), list[Failure](), list[tuple[int, data.Item]]()
-    rows = _explained(job, store, figures, failures)
+    unmatched = Unmatched(classes_of(job.model, output, job.classes))
+    rows = _explained(job, store, figures, failures, unmatched)
     if beside.is_large(job):
         beside.write_index(job, store, rows)
     else:
@@ -52,6 +54,11 @@ def finish(
         store.forget()
         beside.forget(job.out)
         return Reported(None, None, len(job.items), 0, failures, job.warnings)
+    told = unmatched.told()
+    warnings = [
+        *job.warnings,
+        *([f"{told}; names are left out of the accuracy, indices count as wrong"] if told else []),
+    ]
     # Only now: whether rows go together is found out on the first batch.
     facts = build.model_facts(job.model, output)
     facts.notes += [note for note in store.notes if note not in facts.notes]
@@ -62,17 +69,19 @@ def finish(
         run=_run_facts(job, command, {"load": loading, "run": store.seconds}),
         items=restored(job, shown, store.damaged),
         failures=failures,
-        warnings=job.warnings,
+        warnings=warnings,
         conservation=conserved(job.model, job.items, job.preprocess, job.options, target, output),
         class_overlap=class_overlap(job.out, figures),
         figures=figures,
         beside=beside.is_large(job),
     )
     page = write_report(job.out, made, _rows(store))
-    return Reported(page, job.out / DATA, len(job.items), figures.count, failures, job.warnings)
+    return Reported(page, job.out / DATA, len(job.items), figures.count, failures, warnings)
 
 
-def _explained(job: Job, store: Store, figures: Figures, failures: list[Failure]) -> Iterator[tuple[int, data.Item]]:
+def _explained(
+    job: Job, store: Store, figures: Figures, failures: list[Failure], unmatched: Unmatched
+) -> Iterator[tuple[int, data.Item]]:
     """Yield (number, item) of every input that was explained; on the way all are counted, and failed ones collected.
 
     Data files of units that a run left without them are written, too.
@@ -86,6 +95,7 @@ def _explained(job: Job, store: Store, figures: Figures, failures: list[Failure]
                 failures.append(row)
             else:
                 figures.add(row, number, store.timed(number))
+                unmatched.add(row.name, (row.label.index, row.label.name) if row.label else None)
                 yield number, row
         progress.tell("page", store.span(unit).stop, store.count)
 

@@ -11,6 +11,7 @@ from typing import Any
 from onnxpath.batch.fit import wanted_inputs
 from onnxpath.batch.found import check_apart
 from onnxpath.batch.inputs import InputItem, find_files, find_inputs, is_picture
+from onnxpath.batch.labels import class_sizes
 from onnxpath.batch.preprocess import Preprocess, load_preprocess
 from onnxpath.batch.tokenizer import load_tokenizer
 from onnxpath.errors import InputError, all_of
@@ -109,8 +110,7 @@ def _unprepared(items: list[InputItem], rank: int) -> list[str]:
 
 def _fitting(model: Model, names: list[str], output: str | None) -> tuple[list[str], list[str]]:
     """Return the class names, none where the output has no classes, and warnings about them."""
-    shape = model.graph.tensor(model.readout(output).name).shape or []
-    sizes = [size for size in shape[1:] if size != 1]
+    sizes = class_sizes(model, output)
     if len(sizes) > 1:
         return [], [f"the output is {'×'.join(map(str, sizes))}, so that class names do not apply"]
     if sizes and isinstance(sizes[0], int) and sizes[0] != len(names):

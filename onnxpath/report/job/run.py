@@ -10,6 +10,7 @@ from typing import Any
 
 from onnxpath.batch.explain import method_options
 from onnxpath.batch.fit import check_attribution, check_one_source
+from onnxpath.batch.labels import check_labels, classes_of
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import JobError, all_of
 from onnxpath.registry import as_names
@@ -94,6 +95,7 @@ def report(
         threads=threads,
         precision=precision,
     )
+    check_labels(job.items, classes_of(job.model, output, job.classes))
     # Reading and writing go on beside the sessions, and need the cores that waiting threads would keep.
     job = replace(job, model=job.model.derived(threads=by.threads(job.model.provider), spinning=False))
     size = unit or unit_size(job.model)
