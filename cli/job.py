@@ -39,10 +39,10 @@ def prepare(*given: Any, **options: Any) -> Job:
 
 
 def read_classes(path: Path | None) -> list[str]:
-    """Return class names, one a line: `onnxpath.report.job.prepare.read_classes`."""
-    from onnxpath.report.job import prepare as checks
+    """Return class names: `onnxpath.batch.class_names.read_classes`."""
+    from onnxpath.batch import class_names
 
-    return checks.read_classes(path)
+    return class_names.read_classes(path)
 
 
 def go_through(

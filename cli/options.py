@@ -103,7 +103,10 @@ Wrt = Annotated[
     str | None,
     Option("--wrt", help="Tensor that maps are of; default the input, or of integers the only embedding or cast."),
 ]
-ClassNames = Annotated[Path | None, Option("--classes", help="Class names, one a line, in output order.")]
+ClassNames = Annotated[
+    Path | None,
+    Option("--classes", help="Class names in output order: one a line, or .json with a list, index: name, id2label."),
+]
 Target = Annotated[
     int | None,
     Option("--target", help="Output entry to explain, counted along all its axes; default each input's largest."),

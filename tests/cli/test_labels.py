@@ -106,3 +106,12 @@ def test_outputs_that_are_no_classes_judge_no_label(tmp_path):
     np.savez(tmp_path / "x.npz", x=np.ones((2, 2), np.float32), labels=[0, 1])
     done = run("report", tmp_path / "m.onnx", tmp_path / "x.npz", "--method", "gradient", "-o", tmp_path / "out")
     assert done.code == 0 and "warning" not in done.err, done
+
+
+def test_names_in_json_are_those_of_their_indices(tmp_path):
+    names = {str(index): f"digit {index}" for index in reversed(range(10))}
+    (tmp_path / "config.json").write_text(json.dumps({"id2label": names}, indent=2))
+    words = ["explain", CNN, DIGITS[0], "--preprocess", PREPROCESS, "-o", tmp_path / "out", "--json"]
+    done = run(*words, "--classes", tmp_path / "config.json")
+    (row,) = done.json["results"]
+    assert row["target_name"] == f"digit {row['target']}" and "warning" not in done.err

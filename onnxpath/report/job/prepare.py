@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from onnxpath.batch.class_names import read_classes
 from onnxpath.batch.fit import wanted_inputs
 from onnxpath.batch.found import check_apart
 from onnxpath.batch.inputs import InputItem, find_files, find_inputs, is_picture
 from onnxpath.batch.labels import class_sizes
 from onnxpath.batch.preprocess import Preprocess, load_preprocess
 from onnxpath.batch.tokenizer import load_tokenizer
-from onnxpath.errors import InputError, all_of
+from onnxpath.errors import all_of
 from onnxpath.report.write import check_writable
 from onnxpath.runtime.model import Model, load
 
@@ -83,22 +83,6 @@ def _preparation(preprocess: Path | Preprocess | None, tokenizer: Path | None) -
     if chosen.tokenizer is not None:
         load_tokenizer(chosen.tokenizer)
     return chosen
-
-
-def read_classes(path: Path | Sequence[str] | None) -> list[str]:
-    """Return class names, one a line of a file, or as they are given; a leading WordNet id is left out."""
-    if path is None:
-        return []
-    if not isinstance(path, str | Path):
-        return list(path)
-    path = Path(path)
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"class names '{path}' cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"class names '{path}' are not UTF-8 text: {error}; give one name a line") from error
-    return [re.sub(r"^n\d{8}\s+", "", line.strip()) for line in lines if line.strip()]
 
 
 def _unprepared(items: list[InputItem], rank: int) -> list[str]:
