@@ -89,12 +89,15 @@ def _lines(found: Comparison) -> Iterator[str]:
     from onnxpath.report.compared import summarise_comparison
     from onnxpath.report.template import number, percent
 
-    yield f"predictions agree on {percent(found.agreement)} of {len(found.inputs)} inputs"
+    summary = summarise_comparison(found)
+    if found.agreement is None:
+        yield f"outputs differ by {percent(summary.logits)} in the median of {len(found.inputs)} inputs"
+    else:
+        yield f"predictions agree on {percent(found.agreement)} of {len(found.inputs)} inputs"
     for row in found.changed[:5]:
         yield f"  {row.name}: {row.one.prediction} -> {row.other.prediction}, margin was {number(row.one.margin, 3)}"
     if len(found.changed) > 5:
         yield f"  and {len(found.changed) - 5} more"
-    summary = summarise_comparison(found)
     if summary.labelled:
         chance = f", by chance in {percent(summary.chance)} of cases" if summary.lost or summary.gained else ""
         yield (

@@ -32,12 +32,16 @@ class LayerPair:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One input in one model: what it predicts, and softmax and margin of the target (None without several classes)."""
+    """One input in one model: what it predicts, and softmax and margin of the target (None without several classes).
+
+    value: the output where it has one entry, so that nothing is predicted; None elsewhere.
+    """
 
     prediction: int
     target: int
     softmax: float | None
     margin: float | None
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,9 @@ class Compared:
     kept: tuple[tuple[float, float], ...] | None = None
 
     @property
-    def agree(self) -> bool:
-        """True where both predict the same entry."""
-        return self.one.prediction == self.other.prediction
+    def agree(self) -> bool | None:
+        """Whether both predict the same entry; None where the output has one."""
+        return None if self.one.value is not None else self.one.prediction == self.other.prediction
 
     @property
     def same_target(self) -> bool:
@@ -129,14 +133,14 @@ class Comparison(Shown):
     notes: list[str] = field(default_factory=list)
 
     @property
-    def agreement(self) -> float:
-        """Fraction of the inputs with one prediction."""
-        return sum(row.agree for row in self.inputs) / max(1, len(self.inputs))
+    def agreement(self) -> float | None:
+        """Fraction of the inputs with one prediction; None where no output has several entries."""
+        return _mean(_known([row.agree for row in self.inputs]))
 
     @property
     def changed(self) -> list[Compared]:
         """Inputs with different predictions, those that the first model was surest of first."""
-        rows = [row for row in self.inputs if not row.agree]
+        rows = [row for row in self.inputs if row.agree is False]
         return sorted(rows, key=lambda row: -(row.one.margin if row.one.margin is not None else 0.0))
 
     @property
@@ -226,7 +230,8 @@ def compared(
 
 def _side(logits: NDArray[Any], target: int) -> Side:
     said: Readings = read_logits(np.asarray(logits), target, 0.0)
-    return Side(said.prediction, target, said.softmax, said.margin)
+    value = np.asarray(logits).item() if said.entries == 1 else None
+    return Side(said.prediction, target, said.softmax, said.margin, value)
 
 
 def _counts(one: NDArray[Any], other: NDArray[Any]) -> tuple[int, int, int, int]:

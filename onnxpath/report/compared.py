@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from onnxpath.batch.comparison import Compared, Comparison, LayerSummary, MapSummary
 from onnxpath.report.data import Failure, Item, ModelFacts, RunFacts
-from onnxpath.report.spread import interval, wilson
+from onnxpath.report.spread import interval
 
 MOST_SHOWN = 12
 """Inputs that are shown with pictures: those with changed predictions, then those whose pathways differ most."""
@@ -45,20 +45,20 @@ class Turn:
 
 @dataclass
 class CompareSummary:
-    """The comparison in numbers; None where unknown.
+    """The comparison in numbers; None where unknown. An output of one entry has no predictions that could agree.
 
     agreement_low, agreement_high: 95 % interval; accuracy_one, accuracy_other: over the inputs with a label, one_low
     ... other_high: their 95 % intervals; lost: right in the first and wrong in the other; gained: the reverse; chance:
-    how often so uneven a split of them comes about where neither is better (McNemar's exact test, two-sided);
-    first_diverging: the first layer above the threshold; float_nodes: nodes of the layers where differences grow most,
-    first those that grow most; density_one, density_other: mean, of the matched layers; classes: by label, those that
-    change most first; turns: of changed predictions, most frequent first.
+    how often so uneven a split of them comes about where neither is better (McNemar's exact test, two-sided); logits:
+    median relative difference of the outputs; first_diverging: the first layer above the threshold; float_nodes: nodes
+    of the layers where differences grow most, first those that grow most; density_one, density_other: mean, of the
+    matched layers; classes: by label, those that change most first; turns: of changed predictions, most frequent first.
     """
 
     inputs: int
-    agreement: float
-    agreement_low: float
-    agreement_high: float
+    agreement: float | None
+    agreement_low: float | None
+    agreement_high: float | None
     changed: int
     labelled: int
     accuracy_one: float | None
@@ -114,11 +114,12 @@ class ComparePage:
 
 def summarise_comparison(found: Comparison) -> CompareSummary:
     """Count and average over the inputs of a comparison."""
-    judged = [row for row in found.inputs if row.label is not None]
+    judged = [row for row in found.inputs if row.label is not None and row.agree is not None]
     right = [(row.one.prediction == row.label, row.other.prediction == row.label) for row in judged]
     layers, first = found.layers(), found.first_diverging
     logits = sorted(row.logits for row in found.inputs)
-    low, high = wilson(len(found.inputs) - len(found.changed), len(found.inputs))
+    agreed = [row.agree for row in found.inputs if row.agree is not None]
+    low, high = interval(sum(agreed), len(agreed))
     lost, gained = sum(a and not b for a, b in right), sum(b and not a for a, b in right)
     one, other = (interval(sum(pair[side] for pair in right), len(right)) for side in (0, 1))
     return CompareSummary(
@@ -172,7 +173,7 @@ def class_changes(judged: Sequence[Compared]) -> list[ClassChange]:
 
 def turns(found: Comparison) -> list[Turn]:
     """Count which predictions became which, the most frequent first."""
-    counts = Counter((row.one.prediction, row.other.prediction) for row in found.inputs if not row.agree)
+    counts = Counter((row.one.prediction, row.other.prediction) for row in found.changed)
     return [Turn(*pair, n) for pair, n in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:MOST_TURNS]]
 
 
@@ -184,6 +185,6 @@ def float_nodes(layers: Sequence[LayerSummary]) -> list[str]:
 
 def to_show(found: Comparison) -> list[Compared]:
     """Return the inputs that are shown with their pictures."""
-    agreed = [row for row in found.comparable if row.agree and row.overlap is not None]
+    agreed = [row for row in found.comparable if row.agree is not False and row.overlap is not None]
     least = sorted(agreed, key=lambda row: row.overlap if row.overlap is not None else 1.0)
     return [*found.changed, *least][:MOST_SHOWN]

@@ -15,6 +15,7 @@ from tests.batch.token_models import classifier
 from tests.cli.program import CLASSES, CNN, IMAGES, PREPROCESS, refused, run, tree
 from tests.formats import quantised
 from tests.models import mlp, parse, sample, sample_images
+from tests.models import run as run_model
 
 RUN = ("--preprocess", PREPROCESS, "--classes", CLASSES)
 
@@ -50,6 +51,28 @@ def test_two_models(folder, tmp_path):
     assert plain["comparison"]["one"] == CNN.name and plain["comparison"]["other"] == "changed.onnx"
     assert plain["one"]["sha256"] != plain["other"]["sha256"]
     assert len([f for f in tree(out) if f.endswith(".npz")]) == 12
+
+
+def test_outputs_of_one_entry_have_no_predictions_that_could_agree(tmp_path):
+    x = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    models = [tmp_path / "one.onnx", tmp_path / "other.onnx"]
+    for seed, path in enumerate(models):
+        onnx.save(mlp(np.random.default_rng(seed), widths=(6, 8, 1)), path)
+        assert run("report", path, tmp_path / "x.npy", "-o", path.with_suffix("")).code == 0
+    a, b = (run_model(path, {"x": x})["y"][:, 0] for path in models)
+    change = np.median(np.abs(a - b) / np.maximum(np.abs(a), np.abs(b)))
+    out = tmp_path / "out"
+    for asked in ((*models, tmp_path / "x.npy"), [path.with_suffix("") for path in models]):
+        done = compare(*asked, "-o", out, "--json").json
+        assert {done["summary"][name] for name in ("agreement", "agreement_low", "agreement_high")} == {None}
+        assert done["summary"]["logits"] == pytest.approx(change, rel=1e-4) and done["changed"] == []
+        rows = json.loads((out / "compare.json").read_text())["comparison"]["inputs"]
+        np.testing.assert_allclose([[r["one"]["value"], r["other"]["value"]] for r in rows], np.stack([a, b], 1), 1e-4)
+        page = (out / "compare.html").read_text("utf-8")
+        assert "no prediction can change: outputs differ by" in page and "Changed predictions" not in page
+        assert "same prediction" not in page and "predictions agree" not in page
+        assert "outputs differ by" in compare(*asked, "-o", out).out
 
 
 def test_raw_arrays_are_the_maps_of_both(folder, tmp_path):

@@ -20,7 +20,9 @@ PARTS = [part.name for part in in_order("compare")]
 
 def has(made, section):
     """Whether a section has anything to say."""
-    return {"compare-inputs": bool(made.items), "compare-classes": bool(made.summary.turns)}.get(section, True)
+    known = {"compare-inputs": bool(made.items), "compare-classes": bool(made.summary.turns)}
+    known["compare-changed"] = made.summary.agreement is not None
+    return known.get(section, True)
 
 
 @pytest.mark.parametrize("name", comparisons.CASES)

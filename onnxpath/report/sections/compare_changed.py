@@ -10,7 +10,9 @@ MOST_ROWS = 200
 
 @section("compare-changed", "Changed predictions", order=30, pages=("compare",))
 def compare_changed(report: ComparePage) -> str:
-    """One row per changed prediction, those that the first model was surest of first."""
+    """One row per changed prediction, those that the first model was surest of first; "" where none could change."""
+    if report.summary.agreement is None:
+        return ""
     changed = report.comparison.changed
     places = {item.name: index for index, item in enumerate(report.items)}
     return render_template(

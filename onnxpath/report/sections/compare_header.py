@@ -10,6 +10,7 @@ def compare_header(report: ComparePage) -> str:
     """Title, the facts that identify both sides, and links."""
     there = {"compare-inputs": bool(report.items), "compare-layers": bool(report.comparison.pairs)}
     there |= {"compare-classes": bool(report.summary.turns)}
+    there |= {"compare-changed": report.summary.agreement is not None}
     there |= {"failures": bool(report.failures), "warnings": bool(report.warnings), "compare-header": False}
     links = [(part.name, part.title) for part in in_order(report.page) if there.get(part.name, True)]
     return render_template("compare_header.html", report=report, links=links)
