@@ -131,9 +131,10 @@ def _study(
     files: tuple[Path, Path, Path], how: tuple[Path | None, Path | None, str], **settings: Any
 ) -> tuple[Study, Preprocess]:
     """Load the model and read the examples; all that is wrong with them is said at once."""
+    from onnxpath.batch.fit import unprepared, wanted_inputs
     from onnxpath.batch.found import check_apart
     from onnxpath.batch.labelled import read_labelled
-    from onnxpath.batch.preprocess import Preprocess, load_preprocess
+    from onnxpath.batch.preprocess import load_preprocess
     from onnxpath.errors import all_of
     from onnxpath.evaluation.roar.study import Study
     from onnxpath.evaluation.training.data import Examples
@@ -142,10 +143,11 @@ def _study(
     (model, train, test), (preprocess, classes, providers) = files, how
     loaded, chosen, names, _ = all_of(
         lambda: load(model, providers),
-        lambda: load_preprocess(preprocess) if preprocess else Preprocess(),
+        lambda: load_preprocess(preprocess) if preprocess else None,
         lambda: read_classes(classes),
         lambda: check_apart([train, test], settings["folder"]),
     )
+    chosen = chosen or unprepared(wanted_inputs(loaded))
     x, labels, found = read_labelled([train], loaded, chosen, names or None)
     # Folders of the test part are the classes that those of the training part are, also where one is missing.
     x_test, labels_test, _ = read_labelled([test], loaded, chosen, names or found)

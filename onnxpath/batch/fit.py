@@ -11,6 +11,7 @@ from onnxpath.attribution.methods import METHODS
 from onnxpath.attribution.perturb import BLACK_BOX
 from onnxpath.backward.walk import active_nodes
 from onnxpath.batch.loaded import Wanted
+from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import InputError, ModelError, all_of
 from onnxpath.graph.embeddings import embeddings
 from onnxpath.graph.query import require_path
@@ -37,6 +38,11 @@ def wanted_inputs(model: Model) -> Wanted:
         )
     all_of(*(partial(_check_fed, info) for info in model.inputs))
     return Wanted(tuple(model.inputs), max(ids, key=lambda e: e.size[0]).input if ids else None)
+
+
+def unprepared(wanted: Wanted) -> Preprocess:
+    """Return the preprocessing of pictures where none is given: their values, in the dtype of a uint8 input."""
+    return Preprocess(dtype="uint8" if wanted.main.dtype == "uint8" else "float32")
 
 
 def _check_fed(info: TensorInfo) -> None:

@@ -164,6 +164,24 @@ def test_pictures_without_preprocessing_are_a_warning(tmp_path):
     assert data["warnings"] == [says] and len(data["items"]) == 2
 
 
+def test_pictures_go_into_an_input_of_uint8_as_they_are(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "x.png")
+    nodes = "f = Cast <to = 1> (x); c = Conv(f, w); r = Relu(c); p = GlobalAveragePool(r); y = Flatten(p)"
+    weight = np.random.default_rng(1).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    text = f"m (uint8[n, 3, height, width] x) => (float[n, 4] y) {{ {nodes} }}"
+    onnx.save(parse(text, w=weight), tmp_path / "m.onnx")
+    data = make(tmp_path / "out", tmp_path / "m.onnx", tmp_path / "x.png", "--method", "gradient")
+    assert data["warnings"] == [
+        "no --preprocess was given: pictures went into the model as RGB values from 0 to 255, in uint8 as its input is"
+    ]
+    assert data["run"]["preprocess"]["dtype"] == "uint8" and data["failures"] == []
+    windows = np.lib.stride_tricks.sliding_window_view(rgb.transpose(2, 0, 1).astype(np.float32), (3, 3), (1, 2))
+    logits = np.maximum(np.einsum("cijkl,ockl->oij", windows, weight), 0).mean((1, 2))
+    found = {p["index"]: p["logit"] for p in data["items"][0]["predictions"]}
+    np.testing.assert_allclose([found[i] for i in range(4)], logits, rtol=1e-4)
+
+
 def test_arrays_that_are_ready_need_no_preprocessing(tmp_path):
     x = sample_images()
     np.savez(tmp_path / "x.npz", x=x, labels=np.arange(12) % 10, classes=np.array(list("abcdefghij")))

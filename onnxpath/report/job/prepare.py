@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from onnxpath.batch.class_names import read_classes
-from onnxpath.batch.fit import wanted_inputs
+from onnxpath.batch.fit import unprepared, wanted_inputs
 from onnxpath.batch.found import check_apart
 from onnxpath.batch.inputs import InputItem, find_files, find_inputs, is_picture
 from onnxpath.batch.labels import class_sizes
+from onnxpath.batch.loaded import Wanted
 from onnxpath.batch.preprocess import Preprocess, load_preprocess
 from onnxpath.batch.tokenizer import load_tokenizer
 from onnxpath.errors import all_of
@@ -69,10 +70,11 @@ def prepare(
     )
     all_of(lambda: wanted_inputs(loaded), lambda: fits(loaded), loaded.require_kernels)
     wanted = wanted_inputs(loaded)
-    rank = wanted.rank
-    items = find_inputs(inputs, rank, wanted)
+    items = find_inputs(inputs, wanted.rank, wanted)
     names, warnings = _fitting(loaded, names, output) if names else ([], [])
-    warnings += [] if preprocess else _unprepared(items, rank)
+    if not preprocess:
+        chosen = replace(unprepared(wanted), tokenizer=chosen.tokenizer)
+        warnings += _told_unprepared(items, wanted)
     return Job(loaded, items, chosen, names, settings, out, warnings)
 
 
@@ -85,11 +87,12 @@ def _preparation(preprocess: Path | Preprocess | None, tokenizer: Path | None) -
     return chosen
 
 
-def _unprepared(items: list[InputItem], rank: int) -> list[str]:
+def _told_unprepared(items: list[InputItem], wanted: Wanted) -> list[str]:
     # All rows of an array file are of one kind, so one of them is looked at.
-    if any(is_picture(item, rank) for item in items if not item.row):
-        return ["no --preprocess was given: pictures went into the model as RGB values from 0 to 255"]
-    return []
+    if not any(is_picture(item, wanted.rank) for item in items if not item.row):
+        return []
+    whole = ", in uint8 as its input is" * (unprepared(wanted).dtype == "uint8")
+    return [f"no --preprocess was given: pictures went into the model as RGB values from 0 to 255{whole}"]
 
 
 def _fitting(model: Model, names: list[str], output: str | None) -> tuple[list[str], list[str]]:
