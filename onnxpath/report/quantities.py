@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def correct(item: Item) -> bool | None:
-    """Whether the first prediction is the label; None where one of them is not known."""
-    if item.label is None or item.label.index is None or not item.predictions:
+    """Whether the first prediction is the label; None where one of them is not known, or there is one entry to choose."""
+    if item.label is None or item.label.index is None or len(item.predictions) < 2:
         return None
     return item.predictions[0].index == item.label.index
 

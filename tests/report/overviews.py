@@ -23,9 +23,8 @@ def one(index, classes, name):
         softmax=sure,
     )
     refs = ClassRef(label, name.format(label)), ClassRef(said, name.format(said))
-    return Item(
-        f"set/{index}.png", "x", refs[0], [Prediction(said, refs[1].name, 1.0, sure)], refs[1], pathway, seconds=sure
-    )
+    told = [Prediction(said, refs[1].name, 1.0, sure), Prediction(said + 1, "next", 0.0, 1 - sure)]
+    return Item(f"set/{index}.png", "x", refs[0], told, refs[1], pathway, seconds=sure)
 
 
 def report(inputs, classes, name="class {}"):

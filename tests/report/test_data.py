@@ -72,13 +72,14 @@ def test_summary_of_nothing_divides_by_nothing():
     assert summary.accuracy is None and summary.kept_fraction is None and summary.mean_density is None
 
 
-def test_correct_needs_a_label_with_an_index_and_a_prediction():
-    first = [Prediction(1, "dog", 1.0)]
+def test_correct_needs_a_label_with_an_index_and_predictions_to_choose_from():
+    first = [Prediction(1, "dog", 1.0), Prediction(0, "cat", 0.5)]
     assert Item("x", "x", ClassRef(1, "dog"), first).correct is True
     assert Item("x", "x", ClassRef(0, "cat"), first).correct is False
     assert Item("x", "x", ClassRef(None, "dog"), first).correct is None
     assert Item("x", "x", None, first).correct is None
     assert Item("x", "x", ClassRef(1, "dog")).correct is None
+    assert Item("x", "x", ClassRef(0, "0"), [Prediction(0, "0", 132.0)]).correct is None
 
 
 def test_layer_chart_and_its_pooling():

@@ -89,7 +89,7 @@ def made(index, classes=7, rng=None):
         f"{index}.png",
         f"{index}.png",
         ClassRef(label, f"name {label}"),
-        [Prediction(said, f"name {said}", 1.0, sure)],
+        [Prediction(said, f"name {said}", 1.0, sure), Prediction(said + 1, "next", 0.0, 1 - sure)],
         ClassRef(said, f"name {said}"),
         pathway,
         seconds=float(rng.random()),
