@@ -22,7 +22,6 @@ from onnxpath.runtime.model import Model
 
 TOP = 5
 PACKAGES = ("onnxpath", "onnx", "onnxruntime-gpu", "onnxruntime", "onnx-graphsurgeon", "numpy")
-SINGLE_ENTRY = "the output has one entry: softmax, margin and kept predictions do not apply"
 
 
 def class_ref(index: int, names: Sequence[str]) -> data.ClassRef:
@@ -146,8 +145,6 @@ def are_classes(logits: NDArray[Any]) -> bool:
 def item_warnings(pathway: Pathway | None, logits: NDArray[Any]) -> list[str]:
     """Return what a reader should not overlook about one input."""
     found = []
-    if np.size(logits) == 1:
-        found.append(SINGLE_ENTRY)
     if not are_classes(logits):
         sizes = "×".join(map(str, np.shape(logits)))
         found.append(f"the output is {sizes}: entries of the flattened row are explained, without names and softmax")
