@@ -8,6 +8,7 @@ from typer import Option
 
 from onnxpath_cli.job import go_through, prepare, tell
 from onnxpath_cli.options import Inputs, Json, ModelPath, OutFolder, PreprocessFile, Providers
+from onnxpath_cli.output import counted
 
 
 def activations(
@@ -46,4 +47,10 @@ def activations(
 
     results = activation_items(job.model, job.items, job.preprocess, names)
     rows, failures = go_through(job, results, "activations", write)
-    tell(job, rows, failures, lambda row: f"{row['input']}: {len(row['tensors'])} tensors -> {row['file']}", json)
+    tell(
+        job,
+        rows,
+        failures,
+        lambda row: f"{row['input']}: {counted(len(row['tensors']), 'tensor')} -> {row['file']}",
+        json,
+    )

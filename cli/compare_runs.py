@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onnxpath_cli.job import command, now, read_classes
-from onnxpath_cli.output import print_json, say
+from onnxpath_cli.output import counted, print_json, say
 
 if TYPE_CHECKING:
     from onnxpath.batch.comparison import Comparison
@@ -82,7 +82,7 @@ def show(found: Comparison, out: Path, json: bool, failures: Sequence[Failure], 
         return
     for line in _lines(found):
         say(line)
-    say(f"{page}: {len(found.inputs)} inputs")
+    say(f"{page}: {counted(len(found.inputs), 'input')}")
 
 
 def _lines(found: Comparison) -> Iterator[str]:

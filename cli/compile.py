@@ -20,7 +20,7 @@ from onnxpath_cli.options import (
     number_or_rule,
     require_unset,
 )
-from onnxpath_cli.output import few, print_json, say
+from onnxpath_cli.output import counted, few, print_json, say
 
 
 def compile(
@@ -122,7 +122,8 @@ def compile(
             | {"nodes": len(made.graph.node), "inputs": inputs, "opset": made.opset_import[0].version}
         )
     else:
-        say(f"{out}: {len(made.graph.node)} nodes, {method} of '{target}', opset {made.opset_import[0].version}")
+        nodes = counted(len(made.graph.node), "node")
+        say(f"{out}: {nodes}, {method} of '{target}', opset {made.opset_import[0].version}")
         say(f"  inputs:  {few(inputs)}")
         say(f"  outputs: {few(outputs)}")
         if page is not None:

@@ -28,7 +28,7 @@ from onnxpath_cli.options import (
     methods,
     several,
 )
-from onnxpath_cli.output import print_json, progress, say
+from onnxpath_cli.output import counted, print_json, progress, say
 
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
@@ -148,7 +148,7 @@ def evaluate(
         say(result.to_text())
         for line in result.skipped:
             say(f"skipped: {line}")
-        say(f"{page}: {result.rows} inputs, {len(planned.explanations)} methods and baselines")
+        say(f"{page}: {counted(result.rows, 'input')}, {len(planned.explanations)} methods and baselines")
     leave(job, failures)
 
 

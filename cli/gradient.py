@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Option
 
 from onnxpath_cli.options import Json, ModelPath, Rules
-from onnxpath_cli.output import few, print_json, say
+from onnxpath_cli.output import counted, few, print_json, say
 
 
 def gradient(
@@ -52,6 +52,6 @@ def gradient(
     if json:
         print_json({"file": out, "nodes": len(made.graph.node), "inputs": inputs, "outputs": outputs, "rules": rules})
     else:
-        say(f"{out}: {len(made.graph.node)} nodes, rules '{rules}'")
+        say(f"{out}: {counted(len(made.graph.node), 'node')}, rules '{rules}'")
         say(f"  inputs:  {few(inputs)}")
         say(f"  outputs: {few(outputs)}")

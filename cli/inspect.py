@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from onnxpath_cli.options import Json, ModelPath, Output, Providers
-from onnxpath_cli.output import few, print_json, say
+from onnxpath_cli.output import counted, few, print_json, say
 
 if TYPE_CHECKING:
     from onnxpath.runtime.model import Model
@@ -112,7 +112,8 @@ def _shape(shape: Any) -> str:
 
 
 def _model_lines(facts: dict[str, Any]) -> list[str]:
-    lines = [f"{facts['model']}: opset {facts['opset']}, {facts['nodes']} nodes, {facts['parameters']:,} parameters"]
+    size = counted(facts["parameters"], "parameter")
+    lines = [f"{facts['model']}: opset {facts['opset']}, {counted(facts['nodes'], 'node')}, {size}"]
     for kind, infos in (("input", facts["inputs"]), ("output", facts["outputs"])):
         lines += [f"  {kind:<7}{info['name']}: {info['dtype']} {_shape(info['shape'])}" for info in infos]
     place = facts["explained"]
@@ -123,10 +124,10 @@ def _model_lines(facts: dict[str, Any]) -> list[str]:
 def _layer_lines(facts: dict[str, Any]) -> list[str]:
     layers = facts["neuron_layers"]
     known = [layer["neurons"] for layer in layers if layer["neurons"] is not None]
-    total = f", {sum(known):,} neurons in a row" if len(known) == len(layers) else ""
+    total = f", {counted(sum(known), 'neuron')} in a row" if len(known) == len(layers) else ""
     lines = [f"  {layer['name']}: {layer['op']} {_shape(layer['shape'])}" for layer in layers]
     left_out = [f"  left out: {name}: {reason}" for name, reason in facts["left_out"].items()]
-    return [f"{len(layers)} neuron layers{total}", *_first(lines), *_first(left_out)]
+    return [f"{counted(len(layers), 'neuron layer')}{total}", *_first(lines), *_first(left_out)]
 
 
 def _coverage_lines(facts: dict[str, Any]) -> list[str]:
@@ -140,12 +141,12 @@ def _coverage_lines(facts: dict[str, Any]) -> list[str]:
 def _asked_lines(facts: dict[str, Any]) -> list[str]:
     lines = []
     if "tensors" in facts:
-        lines.append(f"{len(facts['tensors'])} tensors:")
+        lines.append(f"{counted(len(facts['tensors']), 'tensor')}:")
     for tensor in facts.get("tensors", []):
         shape = _shape(tensor["shape"]) if tensor["shape"] is not None else "of unknown rank"
         lines.append(f"  {tensor['name']}: {tensor['dtype'] or 'unknown dtype'} {shape}")
     for program, found in facts.get("placement", {}).items():
-        nodes = ", ".join(f"{provider} {count} nodes" for provider, count in found["nodes"].items())
+        nodes = ", ".join(f"{provider} {counted(count, 'node')}" for provider, count in found["nodes"].items())
         lines.append(f"placement of the {program}: {nodes}")
         if facts["provider"] != "cpu":
             lines.append(f"  on the CPU though CUDA was asked for: {few(found['fallbacks'])}")

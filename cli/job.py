@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from onnxpath_cli.errors import NOTHING_DONE, SOME_FAILED
-from onnxpath_cli.output import complain, echo, print_json, progress, say
+from onnxpath_cli.output import complain, counted, echo, print_json, progress, say
 
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
@@ -141,7 +141,7 @@ def end(warnings: list[str], failures: Sequence[tuple[str, str]], inputs: int) -
     for warning in warnings:
         complain(f"warning: {warning}")
     if failures:
-        complain(f"{len(failures)} of {inputs} inputs failed:")
+        complain(f"{len(failures)} of {counted(inputs, 'input')} failed:")
         for line in _by_reason(failures):
             echo(f"  {line}", err=True)
         raise typer.Exit(SOME_FAILED if len(failures) < inputs else NOTHING_DONE)

@@ -44,6 +44,13 @@ def print_json(value: Any) -> None:
     echo(json.dumps(as_plain(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 input, 2 inputs."""
+    from onnxpath.shown import plural
+
+    return f"{count:,} {plural(noun, count)}"
+
+
 def few(names: Sequence[str], most: int = 10, hint: str = "") -> str:
     """Join names with commas; of more than `most`, the first and how many more there are."""
     left = len(names) - most

@@ -32,7 +32,7 @@ from onnxpath_cli.options import (
     methods,
     several,
 )
-from onnxpath_cli.output import print_json, say, watching
+from onnxpath_cli.output import counted, print_json, say, watching
 
 DEFAULT_METHODS = ["pathway-gradient", "gradient"]
 
@@ -129,5 +129,8 @@ def report(
     if made.page and json:
         print_json({"page": made.page, "data": made.data, "inputs": made.explained, "failed": len(made.failures)})
     elif made.page:
-        say(f"{made.page}: {made.explained} inputs" + (f", {len(made.failures)} failed" if made.failures else ""))
+        say(
+            f"{made.page}: {counted(made.explained, 'input')}"
+            + (f", {len(made.failures)} failed" if made.failures else "")
+        )
     end(made.warnings, [(failure.name, failure.error) for failure in made.failures], made.inputs)

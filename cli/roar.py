@@ -22,7 +22,7 @@ from onnxpath_cli.options import (
     methods,
     several,
 )
-from onnxpath_cli.output import print_json, progress, say
+from onnxpath_cli.output import counted, print_json, progress, say
 
 DEFAULT_METHODS = ["gradient", "pathway-gradient"]
 DEFAULT_BASELINES = ["random", "edges"]
@@ -124,7 +124,7 @@ def roar(
         print_json({"page": page, **result.as_dict()})
     else:
         say(result.to_text())
-        say(f"{page}: {len(result.points)} trainings")
+        say(f"{page}: {counted(len(result.points), 'training')}")
 
 
 def _study(

@@ -30,6 +30,11 @@ class Shown:
         return html
 
 
+def plural(noun: str, count: int) -> str:
+    """Return a noun as it stands behind a count: input, or inputs."""
+    return noun if count == 1 else f"{noun}s"
+
+
 def facts_of(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass by name; nothing of anything else."""
     return {f.name: getattr(value, f.name) for f in fields(value) if f.repr} if is_dataclass(value) else {}

@@ -30,6 +30,7 @@ from onnxpath.runtime.feeds import of_rows, rows_of
 from onnxpath.runtime.model import Model
 from onnxpath.runtime.session import Array
 from onnxpath.runtime.targets import resolve_target
+from onnxpath.shown import plural
 
 METHODS = ("pathway-gradient", "gradient")
 
@@ -208,7 +209,7 @@ class Pair:
         for name, left in zip((one, other), self.left, strict=True):
             if left:
                 shown = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
-                told.append(f"{name}: {len(left)} layers have no partner and are left out: {shown}")
+                told.append(f"{name}: {len(left)} {plural('layer', len(left))} without a partner, left out: {shown}")
         return told
 
 

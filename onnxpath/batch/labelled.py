@@ -16,6 +16,7 @@ from onnxpath.batch.loaded import InputItem
 from onnxpath.batch.preprocess import Preprocess
 from onnxpath.errors import InputError
 from onnxpath.runtime.model import Model
+from onnxpath.shown import plural
 
 SHOWN = 5
 
@@ -41,7 +42,7 @@ def read_labelled(
             kept.append(read[0])
             rows.append(read[1].array)
     if failed:
-        raise InputError(_listed("inputs cannot be read", failed))
+        raise InputError(_listed("cannot be read", failed))
     if len(shapes := {row.shape for row in rows}) > 1:
         sizes = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:SHOWN])
         raise InputError(f"the inputs have different sizes ({sizes}); set resize and crop in the preprocess file")
@@ -49,7 +50,7 @@ def read_labelled(
     labels = [label_of(item, names) for item in kept]
     if unknown := [item.name for item, label in zip(kept, labels, strict=True) if label is None or label[0] is None]:
         raise InputError(
-            _listed("inputs have no known class", unknown)
+            _listed("without a known class", unknown)
             + "\ngive an .npz with `labels`, or a folder with a sub-folder for each class"
         )
     return np.stack(rows), np.array([label[0] for label in labels if label is not None], np.int64), names
@@ -65,4 +66,5 @@ def _names(items: Sequence[InputItem]) -> list[str] | None:
 
 def _listed(what: str, lines: Sequence[str]) -> str:
     more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return f"{len(lines)} {what}:\n" + "\n".join(f"  {line}" for line in [*lines[:SHOWN], *more])
+    inputs = f"{len(lines)} {plural('input', len(lines))}"
+    return f"{inputs} {what}:\n" + "\n".join(f"  {line}" for line in [*lines[:SHOWN], *more])

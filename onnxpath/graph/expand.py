@@ -14,6 +14,7 @@ from onnxpath.graph.emit import Emitter
 from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import Graph, Node, Tensor, is_float, replace_uses
 from onnxpath.graph.subgraphs import scopes
+from onnxpath.shown import plural
 
 Spelling: TypeAlias = Callable[..., Any]
 """f(op, *inputs, *, attributes with defaults) -> the operator's outputs, one tensor or a tuple."""
@@ -56,7 +57,8 @@ def expand_operators(graph: Graph) -> None:
             expanded.append(node.op)
     graph.body.toposort()
     if expanded:
-        graph.notes.append(f"{len(expanded)} nodes were expanded to standard ONNX: {', '.join(sorted(set(expanded)))}")
+        nodes = f"{len(expanded)} {plural('node', len(expanded))}"
+        graph.notes.append(f"{nodes} expanded to standard ONNX: {', '.join(sorted(set(expanded)))}")
     graph.cleanup()
 
 

@@ -14,6 +14,7 @@ from onnxpath.graph.infer import infer_shapes
 from onnxpath.graph.ir import LARGE, Graph, onnx_dtype, placeholder
 from onnxpath.graph.newer import at_opset
 from onnxpath.graph.scope import every_graph, every_node, inner_graphs, settle_scopes
+from onnxpath.shown import plural
 
 OLDEST_OPSET = 7
 WORKING_OPSET = 21
@@ -126,7 +127,7 @@ def _check_operators(model: onnx.ModelProto) -> None:
             for op, nodes in missing.items()
         ]
         raise UnsupportedOperator(
-            f"the model uses {len(missing)} operator{'s' * (len(missing) > 1)} that standard ONNX does not define:\n"
+            f"the model uses {len(missing)} {plural('operator', len(missing))} that standard ONNX does not define:\n"
             + "\n".join(lines)
             + "\n".join(["", *(advice(missing) or ["export the model to standard ai.onnx operators"])])
         )

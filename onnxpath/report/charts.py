@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from onnxpath.report.data import LayerCount
 from onnxpath.report.spread import Spread
+from onnxpath.shown import plural
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ def histogram(
     edges = [left + width * place for place in range(len(counts) + 1)]
     peak = max(counts)
     bars = [
-        Bar(count / peak, f"{start:.5g} to {stop:.5g}: {count} {of}{'' if count == 1 else 's'}")
+        Bar(count / peak, f"{start:.5g} to {stop:.5g}: {count} {plural(of, count)}")
         for count, (start, stop) in zip(counts, pairwise(edges), strict=True)
     ]
     return Histogram(bars, edges[0], edges[-1], peak, spread.count)

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from onnxpath.report.data import Shape
+from onnxpath.shown import plural
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -29,7 +30,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(num=number, pct=percent, count=count, shape=shape, ms=duration, tail=tail)
+    env.filters.update(num=number, pct=percent, count=count, shape=shape, ms=duration, tail=tail, plural=plural)
     return env
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.expansions.advice import advice
 from onnxpath.graph.ir import Node, carries
+from onnxpath.shown import plural
 
 
 class _Zero:
@@ -204,7 +205,7 @@ class RuleSet:
         ]
         lines += advice(f"{node.domain}::{node.op}" for node in missing if node.domain)
         return UnsupportedOperator(
-            f"no {self.name} rule for {len(by_operator)} operator{'s' * (len(by_operator) > 1)} "
+            f"no {self.name} rule for {len(by_operator)} {plural('operator', len(by_operator))} "
             f"on the way from '{target}' to '{source}':\n" + "\n".join(lines) + "\n"
             "`onnxpath inspect MODEL` shows the whole coverage; docs/add-a-rule.md shows how to add one."
         )

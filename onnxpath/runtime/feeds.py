@@ -12,6 +12,7 @@ import numpy as np
 from onnxpath.errors import InputError, unknown
 from onnxpath.graph.ir import Variable, numpy_dtype, onnx_dtype
 from onnxpath.runtime.session import Array
+from onnxpath.shown import plural
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def _by_name(inputs: Sequence[TensorInfo], x: Any) -> dict[str, Any]:
     if wrong := [name for name in given if name not in names]:
         raise unknown("input", wrong, names)
     if missing := [name for name in names if name not in given]:
-        raise InputError(f"the model has {len(names)} inputs and no value was given for {', '.join(missing)}")
+        raise InputError(
+            f"the model has {len(names)} {plural('input', len(names))} and no value was given for {', '.join(missing)}"
+        )
     return given
 
 

@@ -32,7 +32,7 @@ from onnxpath.runtime.program import Program, as_program, hold_weights
 from onnxpath.runtime.providers import precision_on, resolve
 from onnxpath.runtime.rows import freed, why_row_by_row
 from onnxpath.runtime.session import Array, Session
-from onnxpath.shown import Shown
+from onnxpath.shown import Shown, plural
 
 MEMORY = 1 << 30
 """Default budget in bytes for what one run of a program holds."""
@@ -110,7 +110,8 @@ class Model(Shown):
 
     def __repr__(self) -> str:
         named = self.path.name if self.path else "in memory"
-        return f"Model({named!r}, {len(self.graph.nodes)} nodes, on {self.provider})"
+        nodes = len(self.graph.nodes)
+        return f"Model({named!r}, {nodes} {plural('node', nodes)}, on {self.provider})"
 
     @cached_property
     def inputs(self) -> list[TensorInfo]:

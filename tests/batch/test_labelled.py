@@ -51,7 +51,7 @@ def test_sub_folders_that_are_numbers_are_the_classes(tmp_path, model):
 
 def test_inputs_without_a_class_are_named(tmp_path, model):
     picture(tmp_path / "1.png", 3)
-    with pytest.raises(InputError, match=r"1 inputs have no known class:\n  1.png\n.*sub-folder for each class"):
+    with pytest.raises(InputError, match=r"1 input without a known class:\n  1.png\n.*sub-folder for each class"):
         read_labelled([tmp_path], model, PREPROCESS)
 
 

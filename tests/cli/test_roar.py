@@ -78,7 +78,7 @@ def test_commands_that_cannot_be_carried_out(tmp_path, folder):
     text = refused(tmp_path / "out", *roar, "--methods", "gradeint", "--baselines", "edgse", "--percents", "10,200")
     assert "did you mean 'gradient'?" in text and "did you mean 'edges'?" in text and "percentages" in text
     text = refused(tmp_path / "out", "roar", CNN, IMAGES, folder, "--preprocess", PREPROCESS)
-    assert "12 inputs have no known class" in text and "sub-folder for each class" in text
+    assert "12 inputs without a known class" in text and "sub-folder for each class" in text
     np.savez(tmp_path / "far.npz", images=np.zeros((2, 16, 16), np.uint8), labels=[3, 12])
     text = refused(tmp_path / "out", "roar", CNN, tmp_path / "far.npz", folder, "--preprocess", PREPROCESS)
     assert "the model has 10 classes, and class 12 is among the labels" in text

@@ -21,7 +21,7 @@ from onnxpath.report.job.restore import restored
 from onnxpath.report.job.store import Store
 from onnxpath.report.job.units import now
 from onnxpath.report.write import DATA, write_report
-from onnxpath.shown import Shown
+from onnxpath.shown import Shown, plural
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +64,7 @@ def finish(
     facts.notes += [note for note in store.notes if note not in facts.notes]
     made = data.Report(
         onnxpath=build.versions().get("onnxpath", ""),
-        title=title or f"{facts.path} on {len(job.items)} inputs",
+        title=title or f"{facts.path} on {len(job.items)} {plural('input', len(job.items))}",
         model=facts,
         run=_run_facts(job, command, {"load": loading, "run": store.seconds}),
         items=restored(job, shown, store.damaged),

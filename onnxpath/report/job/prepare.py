@@ -18,6 +18,7 @@ from onnxpath.batch.tokenizer import load_tokenizer
 from onnxpath.errors import all_of
 from onnxpath.report.write import check_writable
 from onnxpath.runtime.model import Model, load
+from onnxpath.shown import plural
 
 
 @dataclass(frozen=True)
@@ -101,5 +102,6 @@ def _fitting(model: Model, names: list[str], output: str | None) -> tuple[list[s
     if len(sizes) > 1:
         return [], [f"the output is {'×'.join(map(str, sizes))}, so that class names do not apply"]
     if sizes and isinstance(sizes[0], int) and sizes[0] != len(names):
-        return names, [f"there are {len(names)} class names and {sizes[0]} outputs; names may be off"]
+        given = f"{len(names)} {plural('name', len(names))}"
+        return names, [f"--classes has {given}, and the output {sizes[0]} entries; names may be off"]
     return names, []
