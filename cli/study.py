@@ -7,12 +7,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onnxpath_cli.job import run_facts
+from onnxpath_cli.output import counted
 
 if TYPE_CHECKING:
     from onnxpath.batch.explain import Failed
+    from onnxpath.batch.pathways import Traced
     from onnxpath.pathway.pathway import Pathway
     from onnxpath.report.job.prepare import Job
     from onnxpath.report.study import Study
+
+
+def check_alike(first: Traced, other: Traced) -> None:
+    """Raise InputError where analyses, which compare neuron by neuron, cannot compare an input with the first one."""
+    from onnxpath.errors import InputError
+
+    sizes, others = (
+        {layer: mask.shape for layer, mask in next(iter(traced.pathways.values())).masks.items()}
+        for traced in (first, other)
+    )
+    if apart := [layer for layer, size in sizes.items() if others[layer] != size]:
+        one, two = ("×".join(map(str, table[apart[0]])) for table in (sizes, others))
+        raise InputError(
+            f"input '{other.item.name}' has another size than '{first.item.name}': neuron layer '{apart[0]}' is {two}, "
+            f"there {one}, and --analysis compares neuron by neuron; set resize and crop in the preprocess file, give "
+            "texts of one length, or leave --analysis out"
+        )
 
 
 def write_study(
@@ -41,7 +60,7 @@ def write_study(
     facts = build.model_facts(job.model, output)
     study = Study(
         onnxpath=onnxpath.__version__,
-        title=f"Pathways of {facts.path} on {inputs} {'input' if inputs == 1 else 'inputs'}",
+        title=f"Pathways of {facts.path} on {counted(inputs, 'input')}",
         model=facts,
         run=run_facts(job, selector=", ".join(found), **settings),
         selectors=list(found),

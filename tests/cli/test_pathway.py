@@ -9,7 +9,7 @@ import pytest
 import onnxpath
 from onnxpath.pathway.analyses.named import ANALYSES
 from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS, refused, run, tree
-from tests.models import mlp, sample_images
+from tests.models import mlp, parse, sample_images
 
 BOTH = ("--selector", "neuron-mct", "--selector", "random")
 EVERY_ANALYSIS = [part for name in ANALYSES.names() for part in ("--analysis", name)]
@@ -138,3 +138,18 @@ def test_contributions_are_those_of_torchs_definition():
 )
 def test_options_that_cannot_be_used(tmp_path, options, says):
     assert says in refused(tmp_path / "out", "pathway", CNN, IMAGES, "--preprocess", PREPROCESS, *options)
+
+
+def test_inputs_of_several_sizes_cannot_be_analysed(tmp_path):
+    nodes = "r = Relu(x); p = GlobalMaxPool(r); f = Flatten(p); y = MatMul(f, v)"
+    text = f"m (float[n, 1, h, w] x) => (float[n, 2] y) {{ {nodes} }}"
+    onnx.save(parse(text, v=np.ones((1, 2), np.float32)), tmp_path / "m.onnx")
+    (tmp_path / "in").mkdir()
+    for name, size in {"1": 4, "2": 4, "3": 6, "4": 4}.items():
+        np.save(tmp_path / "in" / f"{name}.npy", np.ones((1, size, 4), np.float32))
+    words = ["pathway", tmp_path / "m.onnx", tmp_path / "in", "-o", tmp_path / "out"]
+    done = run(*words, "--analysis", "overlap")
+    assert done.code == 2 and done.out == ""
+    assert "input '3.npy' has another size than '1.npy': neuron layer 'r' is 1×6×4, there 1×4×4, and" in done.err
+    assert sorted(p.name[0] for p in (tmp_path / "out").iterdir()) == ["1", "2"]
+    assert run(*words).code == 0
