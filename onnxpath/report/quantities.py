@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def correct(item: Item) -> bool | None:
-    """Whether the first prediction is the label; None where one of them is not known, or there is one entry to choose."""
+    """Whether the first prediction is the label; None where one is unknown, or there is nothing to choose from."""
     if item.label is None or item.label.index is None or len(item.predictions) < 2:
         return None
     return item.predictions[0].index == item.label.index
