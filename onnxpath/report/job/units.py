@@ -163,7 +163,7 @@ class _Beside:
     After a piece that failed no other is done, and its error is raised by the next `do`, or at the end.
     """
 
-    MOST = 128 // TOGETHER
+    MOST = 48 // TOGETHER
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
