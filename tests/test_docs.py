@@ -13,7 +13,7 @@ import pytest
 import onnxpath
 from onnxpath.report.job.run import report
 from tests import test_layers
-from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS, run
+from tests.cli.program import CNN, lay_out, run
 from tests.models import FOLDER
 
 ROOT = FOLDER.parent
@@ -107,14 +107,7 @@ def commands(page):
 @pytest.mark.parametrize("name", ["README.md", "docs/explainers.md", "docs/install.md", "docs/jobs.md"])
 def test_commands_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for file, source in {
-        "model.onnx": CNN,
-        "cat.png": ONE_IMAGE,
-        "preprocess.toml": PREPROCESS,
-        "classes.txt": CLASSES,
-    }.items():
-        shutil.copy(source, file)
-    shutil.copytree(IMAGES, "images")
+    lay_out(tmp_path)
     for block in blocks(ROOT / name, "toml"):
         Path("job.toml").write_text(block, encoding="utf-8")
     lines = list(commands(ROOT / name))

@@ -1,7 +1,6 @@
 """What `attribute` takes and returns, whatever the method: batches, inputs of every layout, images, files, errors."""
 
 import json
-import weakref
 
 import numpy as np
 import onnx
@@ -10,11 +9,10 @@ import onnx.utils
 import pytest
 
 import onnxpath
-from onnxpath.attribution.methods import METHODS, pathway_gradient
+from onnxpath.attribution.methods import METHODS
 from onnxpath.attribution.methods.cam import CAMS
 from onnxpath.attribution.perturb import BLACK_BOX
 from onnxpath.errors import InputError, JobError, ModelError, OnnxPathError, UnknownName, UnsupportedOperator
-from onnxpath.pathway.trace import trace
 from onnxpath.rules.gradient import gradient
 from tests.models import SAMPLES, input_name, mlp, parse, real_input, relative, run, sample, sample_images
 
@@ -212,17 +210,6 @@ def test_rows_that_must_be_run_one_by_one_are_said():
     assert attribute(model, normal(1, 6), method="gradient").notes == []
 
 
-def test_options_of_the_selector_are_options_of_the_method():
-    x = sample_images()[:2]
-    found = attribute(sample("digits_cnn"), x, selector="random", seed=5, sparsity=0.5)
-    assert found.options["seed"] == 5 and found.options["selector"] == "random"
-    same = onnxpath.critical_pathway(sample("digits_cnn"), x, selector="random", seed=5, sparsity=0.5)
-    assert [p.jaccard(q) for p, q in zip(found.pathways, same, strict=True)] == [1, 1]
-    assert found.pathways[0].base_sparsity is None
-    counted = attribute(sample("digits_cnn"), x, activity=True)
-    assert counted.pathways[0].base_sparsity > 0 and counted.pathways[0].dead_fraction == 0
-
-
 def test_images_are_signed_and_symmetric():
     x = sample_images()[:2]
     found = attribute(sample("digits_cnn"), x, method="gradient")
@@ -271,20 +258,6 @@ def test_unknown_methods_and_options():
         attribute(sample("digits_cnn"), x, n_step=3)
 
 
-def test_masks_that_were_fed_are_not_held_until_the_last_row(monkeypatch):
-    alive = []
-
-    def watched(*given):
-        for part in trace(*given):
-            assert not any(held() for held in alive[:-1])
-            alive.append(weakref.ref(part))
-            yield part
-
-    monkeypatch.setattr(pathway_gradient, "trace", watched)
-    onnxpath.attribute(onnxpath.load(sample("digits_cnn"), memory=1 << 20), np.repeat(sample_images(), 4, axis=0))
-    assert len(alive) > 3
-
-
 @pytest.mark.parametrize(
     ("baseline", "error", "text"),
     [
@@ -320,15 +293,6 @@ def test_operators_without_a_rule_are_listed(method, monkeypatch):
         UnsupportedOperator, match=r"no [a-z-]+ rule for 1 operator (.|\n)*Tanh \(opset 21\): node 'Tanh_"
     ):
         attribute(model, np.ones((2, 6)), method=method)
-
-
-def test_the_quadrature_of_a_selector_is_an_option_too():
-    x = sample_images()[:2]
-    found = [
-        attribute(sample("digits_cnn"), x, selector="neuron-intgrad", n_steps=2, quadrature=q).values
-        for q in ("midpoint", "gausslegendre", "midpoint")
-    ]
-    assert relative(found[0], found[2]) == 0 < relative(found[0], found[1])
 
 
 # ------------------------------------------------------------------------------------------------- hidden tensors

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,16 @@ from tests.models import FOLDER, sample
 PREPROCESS, CLASSES, IMAGES = FOLDER / "preprocess.toml", FOLDER / "classes.txt", FOLDER / "images"
 ONE_IMAGE = sorted(IMAGES.glob("*.png"))[0]
 CNN = sample("digits_cnn")
+NAMED = {"model.onnx": CNN, "cat.png": ONE_IMAGE, "preprocess.toml": PREPROCESS, "classes.txt": CLASSES}
+"""Files that examples in texts name -> what stands for them."""
 ENVIRONMENT = {"NO_COLOR": "1", "COLUMNS": "80", "TERM": "dumb"}
+
+
+def lay_out(folder, **more):
+    """Copy what examples name into a folder, and more files: name -> source."""
+    for name, source in (NAMED | more).items():
+        shutil.copy(source, folder / name)
+    shutil.copytree(IMAGES, folder / "images")
 
 
 @dataclass

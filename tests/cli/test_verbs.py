@@ -4,7 +4,6 @@ import os
 import pty
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from typer.main import get_command
 
 from docs import make_cli
 from onnxpath_cli.main import VERBS, app
-from tests.cli.program import CLASSES, CNN, IMAGES, ONE_IMAGE, PREPROCESS, command, environ, run, run_apart, tree
+from tests.cli.program import CNN, IMAGES, ONE_IMAGE, PREPROCESS, command, environ, lay_out, run, run_apart, tree
 from tests.models import FOLDER, sample
 
 COMMANDS = get_command(app).commands
@@ -72,17 +71,7 @@ def test_help_fits_80_columns_and_has_an_example(verb):
 @EVERY_VERB
 def test_the_example_works(verb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, source in {
-        "model.onnx": CNN,
-        "model_int8.onnx": CNN,
-        "cat.png": ONE_IMAGE,
-        "preprocess.toml": PREPROCESS,
-        "classes.txt": CLASSES,
-        "train.npz": LABELLED,
-        "test.npz": LABELLED,
-    }.items():
-        shutil.copy(source, name)
-    shutil.copytree(IMAGES, "images")
+    lay_out(tmp_path, **{"model_int8.onnx": CNN, "train.npz": LABELLED, "test.npz": LABELLED})
     for example in examples(verb):
         program, *arguments = shlex.split(example)
         arguments = ["/Relu_output_0" if a == "/features/Relu_output_0" else a for a in arguments]
