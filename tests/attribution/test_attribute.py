@@ -30,6 +30,7 @@ AVERAGES = {"expected-gradients", "gradient-shap", "deeplift-shap"}
 TUNNELS = {"smoothgrad", "smoothgrad-squared", "vargrad"}
 QUICK = {"shapley-value-sampling": {"n_samples": 1}, "rise": {"n_masks": 20}}
 QUICK |= {name: {"n_samples": 3} for name in [*TUNNELS, *(AVERAGES - DEEPLIFT)]}
+# Their orders, or their noise, are drawn over the places of an input, which are others in another layout.
 DRAWN_BY_PLACE = {"shapley-value-sampling", *TUNNELS}
 WITH_PATHWAYS = {"pathway-gradient", "prunegrad", "pruneint"}
 WITH_DELTA = {"integrated-gradients", *DEEPLIFT, *AVERAGES, *RELEVANCE}
@@ -119,10 +120,8 @@ def test_rows_of_one_axis():
         attribute(model, x, target=2, method="gradient").to_image()
 
 
-@every_method
+@pytest.mark.parametrize("method", [n for n in METHODS.names() if n not in NEED_A_LAYER | DRAWN_BY_PLACE])
 def test_channels_last(method):
-    if method in DRAWN_BY_PLACE:
-        pytest.skip("its orders, or its noise, are drawn over the places of an input, which are others")
     nodes = "t = Transpose<perm = [0, 3, 1, 2]>(x); c = Conv<pads = [1, 1, 1, 1]>(t, K); a = Relu(c); {}"
     tail = "p = GlobalAveragePool(a); f = Flatten(p); y = MatMul(f, W)"
     weights = {"K": normal(4, 2, 3, 3), "W": normal(4, 3)}

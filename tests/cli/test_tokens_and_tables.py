@@ -188,8 +188,8 @@ def test_models_are_compared_on_texts(tmp_path):
     assert run(*compare, *ways[:2], "--wrt", "nothing").err.count("no computed float tensor named 'nothing'") == 1
 
 
+@pytest.mark.needs("skl2onnx")
 def test_tree_ensembles_by_methods_that_only_run_the_model(tmp_path):
-    pytest.importorskip("skl2onnx", reason="not installed: skl2onnx")
     import skl2onnx
     from sklearn.datasets import load_iris
     from sklearn.ensemble import RandomForestClassifier

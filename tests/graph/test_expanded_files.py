@@ -38,7 +38,8 @@ TOOLED = [
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """f(network, opset) -> (path of the exported file, inputs by name), written once."""
-    torch = pytest.importorskip("torch", reason="not installed: torch")
+    import torch
+
     from tests.graph import fused_networks
 
     folder, made = tmp_path_factory.mktemp("networks"), {}
@@ -77,7 +78,7 @@ def tooled(path, kind, narrow=False):
     kind, _, multi_head = kind.partition(" as ")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        optimizer = pytest.importorskip("onnxruntime.transformers.optimizer", reason="the tools lack a package")
+        optimizer = pytest.importorskip("onnxruntime.transformers.optimizer")
         from onnxruntime.transformers.fusion_options import FusionOptions
 
         logging.getLogger("onnxruntime.transformers").setLevel(logging.ERROR)

@@ -101,8 +101,10 @@ def items():
     return [made(index) for index in range(900)]
 
 
+@pytest.mark.needs("sklearn")
 def test_confusion_is_that_of_scikit_learn(items):
-    metrics = pytest.importorskip("sklearn.metrics", reason="not installed: scikit-learn")
+    from sklearn import metrics
+
     labels, said = [i.label.index for i in items], [i.predictions[0].index for i in items]
     matrix = metrics.confusion_matrix(labels, said, labels=range(7))
     found = Figures(items).confusion

@@ -94,8 +94,8 @@ def test_a_cluster_without_room(cluster, tmp_path):
 @pytest.mark.parametrize(
     ("address", "says"), [("127.0.0.1:1", "Connection refused"), ("127.0.0.1:x", "invalid literal"), ("nowhere", "")]
 )
+@pytest.mark.needs("ray")
 def test_a_cluster_that_is_not_there(tmp_path, address, says):
-    pytest.importorskip("ray", reason='needs Ray: pip install "onnxpath[ray]"')
     with pytest.raises(JobError, match=f"no Ray cluster at '{address}': .*{says}"):
         go(FOLDER / "images", tmp_path / "out", address=address)
     assert not (tmp_path / "out").exists()
