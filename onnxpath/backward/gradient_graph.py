@@ -66,13 +66,13 @@ def gradient_graph(
     return graph.to_model()
 
 
-def _names(graph: Graph, asked: Sequence[str] | None, default: list[str], kind: str) -> list[str]:
+def _names(graph: Graph, asked: list[str] | None, default: list[str], kind: str) -> list[str]:
     if asked is None:
         return default
     known = [t.name for t in graph.outputs]
     if missing := [name for name in asked if name not in known]:
         raise unknown(kind, missing, known)
-    return list(dict.fromkeys(asked))
+    return asked
 
 
 def _check(graph: Graph, sources: list[str], targets: list[str], prefix: str) -> None:

@@ -92,7 +92,7 @@ def seed_target(op: Emitter, tensor: Tensor, target: Tensor | None = None) -> Te
     target = add_target(op, tensor) if target is None else target
     with op.serving(tensor.name, "target"):
         chosen, flat = chosen_entry(op, tensor, target), flattened(op, tensor)
-        places = op.Range(op.const(0), op.size_along(flat, 1), op.const(1))
+        places = op.places(flat, 1)
         one_hot = op.Cast(op.Equal(places, chosen), to=onnx_dtype(tensor))
         flat_already = tensor.shape is not None and len(tensor.shape) == 2
         seed: Tensor = one_hot if flat_already else op.Reshape(one_hot, op.Shape(tensor))

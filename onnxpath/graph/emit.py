@@ -140,6 +140,10 @@ class Emitter(Nesting):
             self.const(known) if isinstance(known, int) else self.Squeeze(self.Shape(x, start=axis, end=axis + 1), [0])
         )
 
+    def places(self, x: Tensor, axis: int) -> Any:
+        """Return the places along an axis, 0, 1, ..., as int64."""
+        return self.Range(self.const(0), self.size_along(x, axis), self.const(1))
+
     def zeros_like(self, x: Tensor) -> Any:
         """Return zeros of the dtype and shape of `x`."""
         return self.Expand(self.like(0, x), self.shape_of(x))

@@ -22,6 +22,7 @@ from onnxpath.graph.neurons import NeuronLayer, neuron_layers
 from onnxpath.graph.quantised import is_quantised_weight
 from onnxpath.graph.query import between
 from onnxpath.graph.surgery import begin_at
+from onnxpath.registry import as_names
 from onnxpath.rules.gradient import gradient
 from onnxpath.rules.relevance import any_rule_set, relevance_sets
 from onnxpath.rules.relevance.roles import relevance_roles
@@ -64,7 +65,7 @@ def load(
     returned as it is, or with another `wrt`. Raises ModelError, UnsupportedOperator, ProviderError, UnknownName.
     """
     if isinstance(source, Model):
-        same = wrt is None or list(wrt) == source.wrt
+        same = wrt is None or as_names(wrt) == source.wrt
         return source if same else source.about(wrt)
     table = rule_set(rules)
     provider = resolve(providers)
@@ -252,8 +253,9 @@ class Model(Shown):
         fixed = self.fixed_rows
         for start in range(0, total, size):
             stop = min(start + size, total)
-            # A last run that is too short repeats its last row.
-            rows = np.minimum(np.arange(start, start + fixed), stop - 1) if fixed else slice(start, stop)
+            rows: slice | Array = slice(start, stop)
+            if fixed and stop - start < fixed:  # a last run that is too short repeats its last row
+                rows = np.minimum(np.arange(start, start + fixed), stop - 1)
             yield of_rows(feeds, rows), slice(start, stop)
 
     def rows_per_run(self, feeds: Mapping[str, Array]) -> int:

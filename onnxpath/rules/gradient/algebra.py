@@ -65,8 +65,7 @@ def contracted(op, factors, terms, x, term, output):
 
 def diagonal(op, x, first, second):
     """Return ones where the index along two axes is the same."""
-    size = op.size_along(x, first)
-    places = op.Range(0, size, 1)
+    places = op.places(x, first)
     line = [op.Reshape(places, [-1 if i == a else 1 for i in range(rank(x))]) for a in (first, second)]
     return op.CastLike(op.Equal(*line), x)
 

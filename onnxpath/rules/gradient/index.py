@@ -46,8 +46,7 @@ def with_batch_places(op, indices, batch_dims):
     lead = op.Slice(op.Shape(indices), [0], [n - 1], [0])
     columns = []
     for axis in range(batch_dims):
-        count = op.size_along(indices, axis)
-        column = op.Reshape(op.Range(0, count, 1), [-1 if i == axis else 1 for i in range(n)])
+        column = op.Reshape(op.places(indices, axis), [-1 if i == axis else 1 for i in range(n)])
         columns.append(op.Expand(column, op.Concat(lead, op.const([1]), axis=0)))
     return op.Concat(*columns, indices, axis=-1)
 

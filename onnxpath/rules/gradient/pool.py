@@ -58,7 +58,7 @@ def average_pool(
 def global_max_pool(op, dy, y, X):
     """The first maximum in scan order wins, as in MaxPool."""
     flat = op.Flatten(X, axis=2)
-    places = op.Range(0, op.size_along(flat, 1), 1)
+    places = op.places(flat, 1)
     wins = op.Equal(places, op.ArgMax(flat, axis=1, keepdims=1))
     return op.reshape_like(gate(op, op.Flatten(dy, axis=2), wins), X)
 

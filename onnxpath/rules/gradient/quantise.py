@@ -56,4 +56,4 @@ def per_scale(op, grad, scale, axis, block_size):
 
 def blocks(op, x, axis, block_size):
     """Return which block each place along an axis of `x` is in, int64."""
-    return op.Div(op.Range(0, op.size_along(x, axis % rank(x)), 1), block_size)
+    return op.Div(op.places(x, axis % rank(x)), block_size)

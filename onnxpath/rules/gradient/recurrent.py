@@ -233,7 +233,7 @@ def one_direction(op, step, x, states, lens, backwards):
     valid = None
     if lens is not None:
         lens = op.Cast(lens, to=TensorProto.INT64)
-        steps = op.Range(0, op.size_along(x, 0), 1)
+        steps = op.places(x, 0)
         valid = op.Unsqueeze(op.Less(op.Unsqueeze(steps, [1]), lens), [2])
         # Each row is turned within its own length; what is behind that stays behind.
         x = op.ReverseSequence(x, lens, time_axis=0, batch_axis=1) if backwards else x

@@ -70,7 +70,7 @@ def tensor_scatter(op, dy, y, past_cache, update, write_indices=None, *, axis=-2
         return dpast, None, ZERO
     n = rank(update)
     axis %= n
-    places = op.Range(0, op.size_along(update, axis), 1)
+    places = op.places(update, axis)
     # [rows or 1, places], with ones for the other axes.
     places = op.Unsqueeze(places, [0]) if write_indices is None else op.Add(op.Unsqueeze(write_indices, [1]), places)
     if mode == "circular":

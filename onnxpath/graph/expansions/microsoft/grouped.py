@@ -6,7 +6,7 @@ from onnx import TensorProto
 
 from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.expand import expansion
-from onnxpath.graph.expansions.microsoft.heads import attend, join_heads, last_size, places, split_heads
+from onnxpath.graph.expansions.microsoft.heads import attend, join_heads, last_size, split_heads
 from onnxpath.graph.expansions.microsoft.rotary import rotate
 
 NONE = {"causal": 1, "k_quant_type": "NONE", "v_quant_type": "NONE"}
@@ -33,12 +33,12 @@ def group_query_attention(
     total = op.Reshape(op.Cast(total_sequence_length, to=TensorProto.INT64), [1])
     held = op.Unsqueeze(op.Add(op.Cast(seqlens_k, to=TensorProto.INT64), 1), [1])
     cached = _cached(op, q, held, total)
-    own = op.Add(cached, places(op, q))
+    own = op.Add(cached, op.places(q, 2))
     if do_rotary:
         q, k = (rotate(op, t, own, cos_cache, sin_cache, bool(rotary_interleaved)) for t in (q, k))
     k, v = _joined(op, past_key, k, cached, total), _joined(op, past_value, v, cached, total)
     keys, values = (_repeated(op, op.Slice(t, [0], total, [2]), kv_num_heads, num_heads, size) for t in (k, v))
-    here, own = places(op, keys), op.Unsqueeze(own, [1, 3])
+    here, own = op.places(keys, 2), op.Unsqueeze(own, [1, 3])
     shown = op.And(op.LessOrEqual(here, own), op.Less(here, op.Unsqueeze(held, [2, 3])))
     if local_window_size > 0:
         shown = op.And(shown, op.Greater(here, op.Sub(own, local_window_size)))

@@ -61,12 +61,7 @@ def attend(op, q, k, v, scale, terms, shown=None):
 def seen_before(op, q, k):
     """Return bool [S, T]: a query sees the keys up to its own place, the last query all of them."""
     behind = op.Sub(op.Shape(k, start=2, end=3), op.Shape(q, start=2, end=3))
-    return op.LessOrEqual(places(op, k), op.Unsqueeze(op.Add(places(op, q), behind), [1]))
-
-
-def places(op, x):
-    """Return 0, 1, ... for the sequence axis of x [N, heads, T, size], int64 [T]."""
-    return op.Range(op.const(0), op.size_along(x, 2), op.const(1))
+    return op.LessOrEqual(op.places(k, 2), op.Unsqueeze(op.Add(op.places(q, 2), behind), [1]))
 
 
 def masked_places(op, mask, k, filter_value):
@@ -100,6 +95,6 @@ def _between_ends(op, mask, k):
     none = op.Expand(op.const(0, np.int64), count)
     both = op.Concat(op.Cast(mask, to=TensorProto.INT64), none, axis=0)
     ends, starts = op.Slice(both, [0], count, [0]), op.Slice(both, count, op.Add(count, count), [0])
-    here = places(op, k)
+    here = op.places(k, 2)
     before_end = op.Less(here, op.Unsqueeze(ends, [1]))
     return op.Unsqueeze(op.And(before_end, op.GreaterOrEqual(here, op.Unsqueeze(starts, [1]))), [1, 2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnxpath.errors import UnsupportedOperator
 from onnxpath.graph.expand import expansion
-from onnxpath.graph.expansions.microsoft.heads import join_heads, last_size, places, split_heads
+from onnxpath.graph.expansions.microsoft.heads import join_heads, last_size, split_heads
 from onnxpath.graph.ir import rank
 
 PAIRS = "turn its features in pairs"
@@ -23,7 +23,7 @@ def rotary_embedding(
         heads = num_heads or last_size(input, PAIRS) // (2 * last_size(cos_cache, PAIRS))
         x = split_heads(op, input, heads)
     if rank(position_ids) == 1:
-        position_ids = op.Unsqueeze(op.Add(position_ids, places(op, x)), [0])
+        position_ids = op.Unsqueeze(op.Add(position_ids, op.places(x, 2)), [0])
     turned = rotate(op, x, position_ids, cos_cache, sin_cache, bool(interleaved))
     return join_heads(op, turned, last_size(input, PAIRS)) if rank(input) == 3 else turned
 
