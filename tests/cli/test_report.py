@@ -24,7 +24,7 @@ from tests.cli.program import (
     started,
     tree,
 )
-from tests.conftest import BROWSER, CHROMIUM, QUIET
+from tests.conftest import BROWSER
 from tests.models import SAMPLES, input_name, mlp, parse, relative, sample, sample_images
 from tests.models import run as run_model
 
@@ -89,23 +89,18 @@ def test_numbers_of_a_report(reports, name):
 
 
 @pytest.mark.needs(BROWSER, "playwright")
-def test_pages_in_a_browser(reports):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        for folder, data in reports.values():
-            page = chromium.new_page()
-            told, asked = [], []
-            page.on("console", lambda message, told=told: told.append(message.text))
-            page.on("pageerror", lambda error, told=told: told.append(str(error)))
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
-            page.goto((folder / "report.html").as_uri())
-            assert told == [] and [url for url in asked if not url.startswith("data:")] == [page.url]
-            assert page.locator("article").count() == len(data["items"]) == 12
-            assert page.locator("article").first.locator("text=digit_00_label_7.png").count()
-            page.close()
-        chromium.close()
+def test_pages_in_a_browser(reports, browser):
+    for folder, data in reports.values():
+        page = browser.new_page()
+        told, asked = [], []
+        page.on("console", lambda message, told=told: told.append(message.text))
+        page.on("pageerror", lambda error, told=told: told.append(str(error)))
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto((folder / "report.html").as_uri())
+        assert told == [] and [url for url in asked if not url.startswith("data:")] == [page.url]
+        assert page.locator("article").count() == len(data["items"]) == 12
+        assert page.locator("article").first.locator("text=digit_00_label_7.png").count()
+        page.close()
 
 
 def timeless(data):

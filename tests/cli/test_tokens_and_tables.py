@@ -9,6 +9,7 @@ import pytest
 
 from tests.batch.token_models import LOOK_UP, classifier, save_tokenizer
 from tests.cli.program import refused, run
+from tests.conftest import BROWSER
 from tests.models import mlp
 
 FEATURES = ["age", "income", "height", "debt", "rooms", "a <b>"]
@@ -230,7 +231,7 @@ def test_token_models_that_are_not_told_enough(texts, tmp_path):
     assert "tokenizer" in text and "cannot be read" in text
 
 
-@pytest.mark.needs("chromium", "playwright")
+@pytest.mark.needs(BROWSER, "playwright")
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_the_page_shows_tokens(browser, texts, tmp_path, width, scheme):
     model, path, options = texts
@@ -253,7 +254,7 @@ def test_the_page_shows_tokens(browser, texts, tmp_path, width, scheme):
     page.close()
 
 
-@pytest.mark.needs("chromium", "playwright")
+@pytest.mark.needs(BROWSER, "playwright")
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_the_page_shows_features_by_the_size_of_their_scores(browser, table, tmp_path, width, scheme):
     model, path, _ = table

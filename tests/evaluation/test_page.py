@@ -5,7 +5,7 @@ import pytest
 
 import onnxpath
 from onnxpath.report.evaluation.page import SECTIONS, Facts, Scored, render, write_evaluation
-from tests.conftest import CHROMIUM, QUIET
+from tests.conftest import BROWSER
 from tests.models import sample, sample_images
 
 FACTS = Facts("<b>model</b>.onnx", preprocess={"mean": (0.5,), "std": None}, command="onnxpath evaluate", seconds=2.0)
@@ -55,27 +55,23 @@ def test_a_page_without_curves_or_values(result):
     assert '<section id="curves"' not in html and "n/a" in html
 
 
-@pytest.mark.needs("playwright", "chromium")
+@pytest.mark.needs(BROWSER, "playwright")
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_the_page_opens_without_errors_requests_or_sideways_scrolling(result, tmp_path, width, scheme):
-    from playwright.sync_api import sync_playwright
-
+def test_the_page_opens_without_errors_requests_or_sideways_scrolling(result, tmp_path, width, scheme, browser):
     page_file = write_evaluation(tmp_path, result, FACTS)
-    with sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        told, asked = [], []
-        page.on("console", lambda message: told.append(message.text))
-        page.on("pageerror", lambda error: told.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(page_file.as_uri())
-        assert told == [] and [url for url in asked if not url.startswith("data:")] == [page.url]
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.locator("svg:not([aria-hidden]):not([aria-label])").count() == 0
-        curves = page.locator("figure.chart")
-        assert curves.count() == 2 + 4  # lerf by two rankings, the cascade by four similarities
-        first = curves.first.locator(".plot svg")
-        assert first.locator("polyline").count() == 2 + 6 and first.locator("polygon").count() == 2
-        box = first.bounding_box()
-        assert box["width"] > 200 and box["height"] > 100
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    told, asked = [], []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(page_file.as_uri())
+    assert told == [] and [url for url in asked if not url.startswith("data:")] == [page.url]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("svg:not([aria-hidden]):not([aria-label])").count() == 0
+    curves = page.locator("figure.chart")
+    assert curves.count() == 2 + 4  # lerf by two rankings, the cascade by four similarities
+    first = curves.first.locator(".plot svg")
+    assert first.locator("polyline").count() == 2 + 6 and first.locator("polygon").count() == 2
+    box = first.bounding_box()
+    assert box["width"] > 200 and box["height"] > 100
+    page.close()

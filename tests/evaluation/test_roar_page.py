@@ -11,7 +11,7 @@ from onnxpath.evaluation.roar.result import half_width, summed_up
 from onnxpath.report.evaluation.data import Facts
 from onnxpath.report.evaluation.lines import HEIGHT, WIDTH, Line, line_chart
 from onnxpath.report.evaluation.roar import SECTIONS, Retrained, render, write_roar
-from tests.conftest import CHROMIUM, QUIET
+from tests.conftest import BROWSER
 from tests.evaluation.test_roar import TABLE
 from tests.report.test_page import read
 
@@ -92,23 +92,19 @@ def test_what_is_written(tmp_path):
     assert (tmp_path / "roar.csv").read_text("utf-8").count("\n") == len(TABLE) + 1
 
 
-@pytest.mark.needs("playwright", "chromium")
+@pytest.mark.needs(BROWSER, "playwright")
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_the_page_opens_without_errors_requests_or_sideways_scrolling(tmp_path, width, scheme):
-    from playwright.sync_api import sync_playwright
-
+def test_the_page_opens_without_errors_requests_or_sideways_scrolling(tmp_path, width, scheme, browser):
     file = write_roar(tmp_path, shown())
-    with sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        told, asked = [], []
-        page.on("console", lambda message: told.append(message.text))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(file.as_uri())
-        assert told == [] and [url for url in asked if not url.startswith("data:")] == [page.url]
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        plot = page.locator("figure.chart .plot svg")
-        assert plot.locator("polyline").count() == 3 and plot.locator("polygon").count() == 2
-        box = plot.bounding_box()
-        assert box["width"] > 200 and box["height"] > 100
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    told, asked = [], []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+    assert told == [] and [url for url in asked if not url.startswith("data:")] == [page.url]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    plot = page.locator("figure.chart .plot svg")
+    assert plot.locator("polyline").count() == 3 and plot.locator("polygon").count() == 2
+    box = plot.bounding_box()
+    assert box["width"] > 200 and box["height"] > 100
+    page.close()

@@ -7,36 +7,10 @@ import pytest
 from tests.conftest import BROWSER
 
 from . import samples
-from .large import FAILED, UNIT, make_large
+from .large import FAILED, UNIT
 
 pytestmark = pytest.mark.needs(BROWSER, "playwright")
 PAGE = 120
-
-
-@pytest.fixture(scope="module")
-def large(tmp_path_factory):
-    return make_large(tmp_path_factory.mktemp("large"))
-
-
-@pytest.fixture
-def at(browser, large):
-    """Open the page of the large run at an address; console messages and requests are collected on it."""
-    opened = []
-
-    def open_at(address="", **options):
-        page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
-        opened.append(page)
-        page.told, page.asked = [], []
-        page.on("console", lambda message: page.told.append(message.text))
-        page.on("pageerror", lambda error: page.told.append(str(error)))
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.goto((large[0] / "report.html").as_uri() + address)
-        page.wait_for_selector("#count:not(:empty)")
-        return page
-
-    yield open_at
-    for page in opened:
-        page.close()
 
 
 def shown(page):

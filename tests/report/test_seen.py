@@ -15,7 +15,7 @@ from onnxpath.report.stored import read_run
 from tests.models import FOLDER, sample
 
 from .large import FAILED, HOSTILE
-from .test_gallery import large, with_numbers  # noqa: F401 (fixtures)
+from .test_gallery import with_numbers
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_those_of_a_page_that_holds_all(small):
     assert list(seen(small, names[2:3])) == names[2:3] and seen(small, ["another"]) == {}
 
 
-def test_those_of_data_files(large):  # noqa: F811
+def test_those_of_data_files(large):
     folder, report = large
     files = {item["name"]: item["file"] for _, item in with_numbers(report)}
     names = [item["name"] for n, item in with_numbers(report) if n in (0, 7, 8, FAILED + 1, 129, 131)]
@@ -58,7 +58,7 @@ def test_those_of_data_files(large):  # noqa: F811
         np.testing.assert_array_equal(picture, original(files[name]))
 
 
-def test_what_is_gone_or_damaged_has_no_picture(small, large, tmp_path):  # noqa: F811
+def test_what_is_gone_or_damaged_has_no_picture(small, large, tmp_path):
     names = names_of(small)
     page = (small / "report.html").read_text("utf-8")
     texts = {

@@ -11,7 +11,7 @@ from onnxpath.typed import parse, read_as
 from tests.conftest import BROWSER
 
 from . import samples
-from .test_gallery import at, large, with_numbers  # noqa: F401 (fixtures)
+from .test_gallery import with_numbers
 from .test_page import read
 from .test_viewer import CARD, wait_for
 
@@ -57,7 +57,7 @@ def test_pages_of_few_and_of_many_layers():
     assert "2 layers in numbers" in (said := read(render(bare)).text) and "in numbers, with" not in said
 
 
-def test_a_row_says_what_its_raw_arrays_say(large):  # noqa: F811
+def test_a_row_says_what_its_raw_arrays_say(large):
     folder, report = large
     for _, item in with_numbers(report):
         pathway = Pathway.load(folder / item["arrays"])
@@ -67,7 +67,7 @@ def test_a_row_says_what_its_raw_arrays_say(large):  # noqa: F811
 
 
 @pytest.mark.needs(BROWSER, "playwright")
-def test_the_card_of_an_input_lists_them(at, large):  # noqa: F811
+def test_the_card_of_an_input_lists_them(at, large):
     _, item = next(pair for pair in with_numbers(large[1]) if pair[0] == 3)
     page = at("#item-3")
     wait_for(page, 3)
@@ -82,7 +82,7 @@ def test_the_card_of_an_input_lists_them(at, large):  # noqa: F811
 
 
 @pytest.mark.needs(BROWSER, "playwright")
-def test_on_a_phone_a_layer_takes_three_lines(at):  # noqa: F811
+def test_on_a_phone_a_layer_takes_three_lines(at):
     page = at("#item-3", viewport={"width": 360, "height": 740})
     wait_for(page, 3)
     page.locator(f"{CARD} .layer-chart summary").click()

@@ -13,7 +13,7 @@ from tests.conftest import BROWSER
 from . import samples
 from .large import HOSTILE
 from .test_browser import pixels_of
-from .test_gallery import address, at, first, follow, large, shown, with_numbers  # noqa: F401 (fixtures)
+from .test_gallery import address, first, follow, shown, with_numbers
 
 pytestmark = pytest.mark.needs(BROWSER, "playwright")
 CARD = "#viewer article"
@@ -29,7 +29,7 @@ def wait_for(page, number):
     page.wait_for_selector(f"#viewer #item-{number}")
 
 
-def test_an_input_is_opened_by_its_tile_and_left_again(at):  # noqa: F811
+def test_an_input_is_opened_by_its_tile_and_left_again(at):
     page = at("#gallery?sort=-confidence")
     order = shown(page)
     page.locator("#tiles a").nth(3).click()
@@ -49,7 +49,7 @@ def test_an_input_is_opened_by_its_tile_and_left_again(at):  # noqa: F811
     assert page.locator("#viewer:visible").count() == 0 and page.told == []
 
 
-def test_next_and_previous_follow_filters_and_order(at, large):  # noqa: F811
+def test_next_and_previous_follow_filters_and_order(at, large):
     page = at("#gallery?class=9&sort=margin")
     order = shown(page)
     page.locator("#tiles a").first.click()
@@ -71,7 +71,7 @@ def test_next_and_previous_follow_filters_and_order(at, large):  # noqa: F811
     assert address(page) == "#gallery?page=2" and page.evaluate("document.activeElement.name") == "name"
 
 
-def test_an_address_opens_an_input_that_filters_leave_out(at, large):  # noqa: F811
+def test_an_address_opens_an_input_that_filters_leave_out(at, large):
     number, item = next((n, i) for n, i in with_numbers(large[1]) if first(i)["index"] != 3)
     page = at(f"#item-{number}?class=3")
     assert opened(page) == f"item-{number}"
@@ -86,7 +86,7 @@ def test_an_address_opens_an_input_that_filters_leave_out(at, large):  # noqa: F
     assert "There is no input 999999" in page.locator("#viewer .held").inner_text()
 
 
-def test_a_file_that_is_gone_is_named(at, large, tmp_path):  # noqa: F811
+def test_a_file_that_is_gone_is_named(at, large, tmp_path):
     page = at()
     shutil.copytree(large[0], tmp_path / "copy")
     (tmp_path / "copy" / "page" / "cards-000003.js").unlink()
@@ -162,7 +162,7 @@ def test_the_card_of_a_small_run_goes_back_to_its_place(open_page):
     assert ids == [f"item-{n}" for n in range(5)]
 
 
-def test_no_name_runs(at, large):  # noqa: F811
+def test_no_name_runs(at, large):
     page = at("#gallery?name=evil")
     numbers = shown(page)
     assert len(numbers) == 2
@@ -173,7 +173,7 @@ def test_no_name_runs(at, large):  # noqa: F811
     assert page.evaluate("window.evil") is None and page.told == []
 
 
-def test_the_browser_runs_nothing_that_is_smuggled_in(at, large, tmp_path):  # noqa: F811
+def test_the_browser_runs_nothing_that_is_smuggled_in(at, large, tmp_path):
     """Were there a hole in the escaping, the policy would still let nothing run."""
     page = at()
     shutil.copytree(large[0], tmp_path / "copy")
@@ -207,7 +207,7 @@ def test_an_address_alone_shows_the_card_from_its_top(browser, tmp_path):
 
 
 @pytest.mark.parametrize("address_", ["", "#gallery?correct=0&confidence-from=0", "#item-3"])
-def test_a_phone_scrolls_down_only(at, address_):  # noqa: F811
+def test_a_phone_scrolls_down_only(at, address_):
     page = at(address_, viewport={"width": 360, "height": 740})
     if "item" in address_:
         wait_for(page, 3)
@@ -216,7 +216,7 @@ def test_a_phone_scrolls_down_only(at, address_):  # noqa: F811
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contrast(at, scheme):  # noqa: F811
+def test_contrast(at, scheme):
     page = at("#gallery?correct=0&sort=margin", color_scheme=scheme)
     poor = page.evaluate(CONTRAST, "#gallery")
     follow(page, "#item-3")
@@ -248,7 +248,7 @@ CONTRAST = r"""where => {
 }"""
 
 
-def test_print(at):  # noqa: F811
+def test_print(at):
     page = at("#item-3")
     wait_for(page, 3)
     page.emulate_media(media="print")
@@ -262,7 +262,7 @@ def test_print(at):  # noqa: F811
     assert page.locator("#filters:visible, #pages:visible, nav:visible").count() == 0
 
 
-def test_focus_and_names_for_those_who_do_not_see(at):  # noqa: F811
+def test_focus_and_names_for_those_who_do_not_see(at):
     page = at("#item-3")
     wait_for(page, 3)
     assert page.locator("#viewer svg:not([aria-hidden]):not([aria-label])").count() == 0
