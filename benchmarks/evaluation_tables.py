@@ -86,12 +86,16 @@ def tables(results: dict[str, Any]) -> str:
 def common(metric: str, methods: dict[str, Any]) -> list[Score]:
     """Return the scores, methods before baselines; one that was measured on fewer images says so in its label."""
     images = max(cell["images"] for cell in methods.values())
-    ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0]), item[0]))
     found = []
-    for label, cell in ordered:
+    for label, cell in _ordered(methods):
         few = cell["images"] < images
         found += _scores(metric, label + f"{FEWER} {cell['images']})" * few, cell, images)
     return found
+
+
+def _ordered(methods: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Methods as in the papers, then baselines."""
+    return sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0]), item[0]))
 
 
 def _place(label: str) -> int:
@@ -155,9 +159,8 @@ def _found(scores: list[Score], variant: str, label: str) -> Score:
 def stages_table(methods: dict[str, Any]) -> str:
     """Return |Spearman| and SSIM at every stage, from the last layer to all of them."""
     shown = ("spearman-absolute", "ssim")
-    ordered = sorted(methods.items(), key=lambda item: (item[1]["baseline"], _place(item[0]), item[0]))
     lines = ["| method | " + " | ".join(shown) + " |", "| --- |" + " --- |" * len(shown)]
-    for label, cell in ordered:
+    for label, cell in _ordered(methods):
         curves = [" ".join(f"{v:.2f}" for v in cell["variants"][name]["curve"][1:]) for name in shown]
         lines.append(f"| {named(label)} | " + " | ".join(curves) + " |")
     return "\n".join(lines)

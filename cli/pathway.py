@@ -28,7 +28,7 @@ from onnxpath_cli.options import (
     several,
 )
 from onnxpath_cli.output import say
-from onnxpath_cli.study import check_alike, told, write_study
+from onnxpath_cli.study import check_alike, sizes_of, told, write_study
 
 if TYPE_CHECKING:
     from onnxpath.batch.pathways import Traced
@@ -122,12 +122,12 @@ def pathway(
     )
     found: dict[str, list[Pathway]] = {name: [] for name in selectors}
     contributions: list[Mapping[str, float]] = []
-    first: list[Traced] = []
+    first: list[tuple[str, dict[str, tuple[int, ...]]]] = []
 
     def write(result: Traced) -> list[dict[str, Any]]:
         if analyses:
-            first[:] = first or [result]
-            check_alike(first[0], result)
+            first[:] = first or [(result.item.name, sizes_of(result))]
+            check_alike(*first[0], result)
         if analyses or netron:
             for name, pathway in result.pathways.items():
                 found[name].append(packed(pathway))

@@ -17,21 +17,27 @@ if TYPE_CHECKING:
     from onnxpath.report.study import Study
 
 
-def check_alike(first: Traced, other: Traced) -> None:
-    """Raise InputError where analyses, which compare neuron by neuron, cannot compare an input with the first one."""
+def check_alike(first: str, sizes: Mapping[str, tuple[int, ...]], other: Traced) -> None:
+    """Raise InputError where analyses, which compare neuron by neuron, cannot compare an input with the first one.
+
+    sizes: of the first one's layers, as `sizes_of` gives them.
+    """
+    from onnxpath.batch.loaded import spell
     from onnxpath.errors import InputError
 
-    sizes, others = (
-        {layer: mask.shape for layer, mask in next(iter(traced.pathways.values())).masks.items()}
-        for traced in (first, other)
-    )
+    others = sizes_of(other)
     if apart := [layer for layer, size in sizes.items() if others[layer] != size]:
-        one, two = ("×".join(map(str, table[apart[0]])) for table in (sizes, others))
+        one, two = (spell(table[apart[0]]) for table in (sizes, others))
         raise InputError(
-            f"input '{other.item.name}' has another size than '{first.item.name}': neuron layer '{apart[0]}' is {two}, "
+            f"input '{other.item.name}' has another size than '{first}': neuron layer '{apart[0]}' is {two}, "
             f"there {one}, and --analysis compares neuron by neuron; set resize and crop in the preprocess file, give "
             "texts of one length, or leave --analysis out"
         )
+
+
+def sizes_of(result: Traced) -> dict[str, tuple[int, ...]]:
+    """Return layer -> shape of its neurons, for one input."""
+    return {layer: mask.shape for layer, mask in next(iter(result.pathways.values())).masks.items()}
 
 
 def write_study(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,12 @@ def find_inputs(paths: Sequence[Path], input_rank: int, wanted: Wanted | None = 
 
 def _kinds(wanted: Wanted | None) -> tuple[str, ...]:
     """Suffixes that are looked for in a folder: lists of classes and notes lie beside pictures."""
-    tables = wanted is not None and wanted.rank == 2 and wanted.ids is None
-    texts = wanted is not None and wanted.ids is not None
-    either = wanted is not None and wanted.ids is None
-    return IMAGE_SUFFIXES + ARRAY_SUFFIXES + TABLE_SUFFIXES * tables + (PARQUET,) * either + TEXT_SUFFIXES * texts
+    always = IMAGE_SUFFIXES + ARRAY_SUFFIXES
+    if wanted is None:
+        return always
+    if wanted.ids is not None:
+        return always + TEXT_SUFFIXES
+    return always + TABLE_SUFFIXES * (wanted.rank == 2) + (PARQUET,)
 
 
 def is_picture(item: InputItem, input_rank: int) -> bool:
@@ -106,10 +109,10 @@ def read_input(item: InputItem, preprocess: Preprocess, wanted: Wanted) -> tuple
     if suffix in TABLE_SUFFIXES:
         loaded, label = read_row(item.path, row, wanted.main)
         return _labelled(item, label), loaded
-    if suffix == PARQUET and not is_encoded(item):
-        features, label_of_row = read_features(item.path, row, wanted.main)
-        return _labelled(item, label_of_row), features
     if suffix == PARQUET:
+        if not holds_pictures(item.path):
+            features, label_of_row = read_features(item.path, row, wanted.main)
+            return _labelled(item, label_of_row), features
         picture = read_item(item, preprocess, row_shape(wanted.main), wanted.main.dtype, input_name=wanted.main.name)
         return _labelled(item, read_encoded(item.path, row)[1]), picture
     if suffix in TEXT_SUFFIXES:
@@ -170,21 +173,25 @@ def label_of(item: InputItem, class_names: Sequence[str] | None) -> tuple[int | 
     class_names: names by index, or None. A name in a record that is no class has no index; a folder that is none gives
     None.
     """
-    names = list(class_names if class_names is not None else item.classes or ())
+    names = tuple(class_names if class_names is not None else item.classes or ())
     if isinstance(item.label, int):
         return item.label, names[item.label] if 0 <= item.label < len(names) else str(item.label)
     name = item.folder if item.label is None else item.label
     if name is None:
         return None
-    folded = [known.casefold() for known in names]
-    if name.casefold() in folded:
-        index = folded.index(name.casefold())
+    if (index := _places(names).get(name.casefold())) is not None:
         return index, names[index]
     if item.label is not None:
         return None, name
     if is_index(name) and (not names or int(name) < len(names)):
         return int(name), names[int(name)] if names else name
     return None
+
+
+@lru_cache(maxsize=4)
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    """Return name in lower case -> index, of equal ones the first: asked for with every input of a run."""
+    return {name.casefold(): index for index, name in reversed(list(enumerate(names)))}
 
 
 def _items_of(name: str, root: Path, file: Path, input_rank: int, wanted: Wanted | None) -> list[InputItem]:

@@ -77,13 +77,8 @@ def check_labels(items: Iterable[InputItem], classes: Classes | None) -> None:
     """Raise InputError where labels of files and manifests match no class. Sub-folders may be named as they like."""
     unmatched = Unmatched(classes)
     names = classes.names if classes and classes.names else None
-    # A manifest may name a million inputs of a few classes, and a name is looked for among all of them.
-    judged: dict[int | str, tuple[int | None, str] | None] = {}
     for item in items:
-        if item.label is None:
-            continue
-        if item.classes or item.label not in judged:
-            judged[item.label] = label_of(item, names)
-        unmatched.add(item.name, judged[item.label])
+        if item.label is not None:
+            unmatched.add(item.name, label_of(item, names))
     if told := unmatched.told():
         raise InputError(told)

@@ -169,7 +169,7 @@ def _cut(setup: Setup, run: _Run, sparsity: float, scope: str, again: bool = Fal
         sizes = scores.magnitudes()
         masks = select(sizes, sparsity, scope)
     else:
-        sizes = {name: np.abs(score) for name, score in scores.signed.items()}
+        sizes = {name: np.abs(score) for name, score in scores.signed.items()} if ranked else {}
         masks = scores.masks(sparsity, scope)
     tops = top_channels({n.name: channel_sums(n, sizes[n.name], masks[n.name]) for n in layers if ranked})
     return _Cut(masks, {mask_name(n): _fed_mask(setup, n, scores, masks, again) for n in layers}, tops)

@@ -88,7 +88,9 @@ def shown_items(one: Run, other: Run, rows: Sequence[Compared]) -> list[Item]:
     layout = one.run.preprocess.get("layout")
     axis = None if len(one.model.inputs[0].shape) != 4 else (2 if layout == "NHWC" else 0)
     names = [row.name for row in rows]
-    pictures = seen(other.folder, names) | seen(one.folder, names)
+    pictures = seen(one.folder, names)
+    if left := [name for name in names if name not in pictures]:
+        pictures |= seen(other.folder, left)
     made = []
     for row in rows:
         sides = [(side, _arrays(run, run.items[row.name])) for side, run in (("A", one), ("B", other))]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from numpy.typing import NDArray
 
 from onnxpath.batch.picture import open_picture
 from onnxpath.errors import InputError
-from onnxpath.report.job.datafiles import FOLDER, path_of
+from onnxpath.report.job.datafiles import INDEX, path_of
 from onnxpath.report.pictures import shown_name
 from onnxpath.typed import parse
 
-PAGE, INDEX = "report.html", f"{FOLDER}/index.js"
+PAGE = "report.html"
 
 _BEGINS = re.compile(r'\{"unit": (\d{1,9}), "columns": \["number","name",')
 """In the line before the rows of an index, each of which is a line and begins with number and name (index.py)."""
@@ -43,8 +44,12 @@ def seen(folder: Path, names: Collection[str]) -> dict[str, NDArray[np.uint8]]:
         index = _read_index(folder, names)
     except (OSError, ValueError):
         return {}
-    found = {name: _picture(folder, index.unit, number) for name, number in index.numbers.items()}
-    return {name: picture for name, picture in found.items() if picture is not None}
+    by_file: dict[Path, dict[str, int]] = {}
+    for name, number in index.numbers.items():
+        by_file.setdefault(_file_of(folder, index.unit, number), {})[name] = number
+    return {
+        name: picture for file, inputs in by_file.items() for name, picture in _read_pictures(file, index.unit, inputs)
+    }
 
 
 def _read_index(folder: Path, names: Collection[str]) -> _Index:
@@ -62,18 +67,27 @@ def _read_index(folder: Path, names: Collection[str]) -> _Index:
     return index
 
 
-def _picture(folder: Path, unit: int, number: int) -> NDArray[np.uint8] | None:
-    begin = f'<image id="{shown_name(number)}" '
+def _file_of(folder: Path, unit: int, number: int) -> Path:
+    return folder / (path_of("cards", number // unit) if unit else PAGE)
+
+
+def _read_pictures(file: Path, unit: int, inputs: Mapping[str, int]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Yield (name, picture) of those inputs, name -> number, whose picture is in a file, which is read once."""
+    wanted = {f'<image id="{shown_name(number)}" ': name for name, number in inputs.items()}
     try:
-        lines = _card(folder, unit, number) if unit else (folder / PAGE).read_text("utf-8").split("\n")
-        found = _HELD.search(next((line for line in lines if line.startswith(begin)), ""))
-        return np.asarray(open_picture(base64.b64decode(found[1]), begin).convert("RGB")) if found else None
-    except (OSError, ValueError, IndexError, InputError):
-        return None
+        with file.open(encoding="utf-8", newline="\n") as lines:
+            for line in _card_lines(list(lines), unit, inputs) if unit else lines:
+                begin = line[: line.find(" ", len("<image ")) + 1]
+                if begin in wanted and (held := _HELD.search(line)):
+                    with suppress(ValueError, InputError):
+                        picture = open_picture(base64.b64decode(held[1]), begin)
+                        yield wanted[begin], np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError):
+        return
 
 
-def _card(folder: Path, unit: int, number: int) -> list[str]:
-    """Return the lines of an input's card, a text on a line of its own behind the first two (datafiles.py)."""
-    with (folder / path_of("cards", number // unit)).open(encoding="utf-8", newline="\n") as file:
-        cards = list(file)[2:]
-    return str(parse(cards[number % unit].rstrip(",\n"))).split("\n")
+def _card_lines(lines: list[str], unit: int, inputs: Mapping[str, int]) -> Iterator[str]:
+    """Yield the lines of inputs' cards, each a text on a line of its own behind the first two (datafiles.py)."""
+    for number in inputs.values():
+        with suppress(ValueError, IndexError):
+            yield from str(parse(lines[2:][number % unit].rstrip(",\n"))).split("\n")

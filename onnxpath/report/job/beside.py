@@ -17,7 +17,7 @@ from pathlib import Path
 from onnxpath.files import PART, printable, write_bytes, write_pieces
 from onnxpath.report.data import Item
 from onnxpath.report.index import index_pieces
-from onnxpath.report.job.datafiles import FOLDER, Drawn, head_of, path_of
+from onnxpath.report.job.datafiles import FOLDER, INDEX, Drawn, head_of, path_of
 from onnxpath.report.job.prepare import Job
 from onnxpath.report.job.restore import restored
 from onnxpath.report.job.store import Store
@@ -53,7 +53,7 @@ def write_unit(job: Job, store: Store, unit: int, texts: Sequence[str]) -> None:
 
 def write_index(job: Job, store: Store, inputs: Iterable[tuple[int, Item]]) -> None:
     """Write the index of inputs, (number, item) each, that are taken one by one. Raises JobError."""
-    path = job.out / FOLDER / "index.js"
+    path = job.out / INDEX
 
     def with_pictures() -> Iterator[int]:
         return (unit for unit in sorted(store.finished) if (job.out / path_of("tiles", unit)).exists())

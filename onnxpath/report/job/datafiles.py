@@ -18,6 +18,7 @@ from onnxpath.report.encode import SHEET_COLUMNS, sheet_uri
 from onnxpath.report.template import TEMPLATES
 
 FOLDER = "page"
+INDEX = f"{FOLDER}/index.js"
 
 
 class Drawn:

@@ -12,7 +12,6 @@ from onnxpath.batch.fit import unprepared, wanted_inputs
 from onnxpath.batch.found import check_apart
 from onnxpath.batch.inputs import InputItem, find_files, find_inputs, is_picture
 from onnxpath.batch.labels import class_sizes
-from onnxpath.batch.loaded import Wanted
 from onnxpath.batch.preprocess import Preprocess, load_preprocess
 from onnxpath.batch.tokenizer import load_tokenizer
 from onnxpath.errors import all_of
@@ -75,7 +74,7 @@ def prepare(
     names, warnings = _fitting(loaded, names, output) if names else ([], [])
     if not preprocess:
         chosen = replace(unprepared(wanted), tokenizer=chosen.tokenizer)
-        warnings += _told_unprepared(items, wanted)
+        warnings += _told_unprepared(items, wanted.rank, chosen.dtype)
     return Job(loaded, items, chosen, names, settings, out, warnings)
 
 
@@ -88,11 +87,11 @@ def _preparation(preprocess: Path | Preprocess | None, tokenizer: Path | None) -
     return chosen
 
 
-def _told_unprepared(items: list[InputItem], wanted: Wanted) -> list[str]:
+def _told_unprepared(items: list[InputItem], rank: int, dtype: str) -> list[str]:
     # All rows of an array file are of one kind, so one of them is looked at.
-    if not any(is_picture(item, wanted.rank) for item in items if not item.row):
+    if not any(is_picture(item, rank) for item in items if not item.row):
         return []
-    whole = ", in uint8 as its input is" * (unprepared(wanted).dtype == "uint8")
+    whole = ", in uint8 as its input is" * (dtype == "uint8")
     return [f"no --preprocess was given: pictures went into the model as RGB values from 0 to 255{whole}"]
 
 
